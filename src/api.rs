@@ -1,0 +1,1 @@
+//! Everything the browser may ask of the server, as server functions.

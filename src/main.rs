@@ -1,0 +1,3 @@
+//! The server binary and its commands.
+
+fn main() {}

@@ -1,0 +1,66 @@
+//! Every id is a type of its own, so that a device can never be passed where a record is meant.
+//! All are UUIDs: 16 bytes on the wire, hyphenated lower case in JSON and on screens.
+
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::str::FromStr;
+use uuid::Uuid;
+
+/// The text given for an id is not a UUID.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("this is not a valid id")]
+pub struct NotAnId;
+
+macro_rules! ids {
+    ($($(#[$doc:meta])* $name:ident;)*) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(transparent)]
+        pub struct $name(pub Uuid);
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result { self.0.fmt(f) }
+        }
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "{}({})", stringify!($name), self.0)
+            }
+        }
+        impl FromStr for $name {
+            type Err = NotAnId;
+            fn from_str(text: &str) -> Result<Self, NotAnId> {
+                Uuid::parse_str(text).map(Self).map_err(|_| NotAnId)
+            }
+        }
+    )*};
+}
+
+ids! {
+    /// A tenant. Nothing crosses it.
+    WorkspaceId;
+    /// A person who can sign in; known to the server only, and a member of any number of workspaces.
+    AccountId;
+    /// A person in one workspace. Equal to the id of that person's `member` record.
+    MemberId;
+    /// One installed copy or browser profile.
+    DeviceId;
+    /// A record, minted by the device that creates it (UUIDv7).
+    RecordId;
+    /// One frozen operation (UUIDv7).
+    OpId;
+    /// Operations that succeed or fail together (UUIDv7).
+    IntentId;
+}
+
+impl From<MemberId> for RecordId {
+    fn from(member: MemberId) -> Self {
+        Self(member.0)
+    }
+}
+
+impl From<RecordId> for MemberId {
+    /// Reads the id of a `member` record as the member it stands for.
+    fn from(record: RecordId) -> Self {
+        Self(record.0)
+    }
+}

@@ -1,0 +1,1 @@
+//! The machine room: store, live hub, accounts, HTTP.
