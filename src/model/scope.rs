@@ -1,9 +1,11 @@
 //! The unit of partial sync and of permission. A device holds whole scopes, never parts of one.
 
 use crate::model::id::{MemberId, RecordId};
+use serde::de::{Error, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
 use std::str::FromStr;
+use uuid::Uuid;
 
 /// Which devices a record reaches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -46,14 +48,50 @@ impl FromStr for Scope {
     }
 }
 
+/// The packed form's first byte, before the 16 of the id.
+const PACKED_WORKSPACE: u8 = b'w';
+const PACKED_PERSONAL: u8 = b'm';
+const PACKED_PROJECT: u8 = b'p';
+
 impl Serialize for Scope {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
+        if serializer.is_human_readable() {
+            return serializer.collect_str(self);
+        }
+        let (sort, id) = match self {
+            Self::Workspace => return serializer.serialize_bytes(&[PACKED_WORKSPACE]),
+            Self::Personal(member) => (PACKED_PERSONAL, member.0),
+            Self::Project(project) => (PACKED_PROJECT, project.0),
+        };
+        let mut packed = [sort; 17];
+        packed[1..].copy_from_slice(id.as_bytes());
+        serializer.serialize_bytes(&packed)
     }
 }
 impl<'de> Deserialize<'de> for Scope {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
-        text.parse().map_err(serde::de::Error::custom)
+        struct AnyScope;
+        impl Visitor<'_> for AnyScope {
+            type Value = Scope;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a scope")
+            }
+            fn visit_str<E: Error>(self, text: &str) -> Result<Scope, E> {
+                text.parse().map_err(E::custom)
+            }
+            fn visit_bytes<E: Error>(self, packed: &[u8]) -> Result<Scope, E> {
+                let (sort, id) = packed.split_first().ok_or_else(|| E::custom(NotAScope))?;
+                if (*sort, id.len()) == (PACKED_WORKSPACE, 0) {
+                    return Ok(Scope::Workspace);
+                }
+                let id = Uuid::from_slice(id).map_err(|_| E::custom(NotAScope))?;
+                match *sort {
+                    PACKED_PERSONAL => Ok(Scope::Personal(MemberId(id))),
+                    PACKED_PROJECT => Ok(Scope::Project(RecordId(id))),
+                    _ => Err(E::custom(NotAScope)),
+                }
+            }
+        }
+        deserializer.deserialize_any(AnyScope)
     }
 }

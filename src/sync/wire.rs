@@ -29,6 +29,9 @@ pub const SNAPSHOT_RECORDS_MAX: usize = 2_000;
 /// Scopes one device may follow at once.
 pub const SCOPES_MAX: usize = 2_000;
 
+/// How deep a message may nest: a value inside an entry inside a frame inside a page, with room to spare.
+const DEPTH_MAX: usize = 32;
+
 /// Bytes that are not a message of ours, or are over a limit.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum WireError {
@@ -335,10 +338,11 @@ pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, WireError> {
     if bytes.len() > MESSAGE_BYTES_MAX {
         return Err(WireError::TooLarge(bytes.len()));
     }
-    let mut reader = rmp_serde::Deserializer::from_read_ref(bytes);
-    reader.set_max_depth(32);
+    let mut rest = bytes;
+    let mut reader = rmp_serde::Deserializer::new(&mut rest);
+    reader.set_max_depth(DEPTH_MAX);
     let message = T::deserialize(&mut reader).map_err(|error| WireError::Malformed(error.to_string()))?;
-    if !reader.get_ref().is_empty() {
+    if !rest.is_empty() {
         return Err(WireError::Malformed("bytes after the end".to_owned()));
     }
     Ok(message)
