@@ -1,0 +1,65 @@
+# Every command of the project. `make` alone prints this list.
+#
+# Each recipe sources scripts/env.sh first, which picks the compiler and the tools that scripts/setup.sh provided,
+# so that every target, on every machine, builds with the same ones.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+
+ENV := source scripts/env.sh;
+SERVER := target/release/tidemark
+
+.PHONY: help
+help: ## Print this list.
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+
+.PHONY: demo
+demo: ## Set up, build, and run Tidemark with a demo workspace on a local database.
+	@scripts/setup.sh compiler packages tools
+	@$(MAKE) --no-print-directory build
+	@$(ENV) exec $(SERVER) demo
+
+.PHONY: test
+test: ## Set up and run every check: format, lints, tests of both faces, and real browsers.
+	@scripts/setup.sh compiler packages tools browser
+	@for target in lint unit build e2e; do $(MAKE) --no-print-directory "$$target"; done
+
+.PHONY: setup
+setup: ## Install what building and testing need, and nothing that is already there.
+	@scripts/setup.sh compiler packages tools browser
+
+.PHONY: dev
+dev: ## Rebuild and reload on every change, at 127.0.0.1:3000.
+	@scripts/setup.sh compiler packages tools
+	@$(ENV) exec cargo leptos watch
+
+.PHONY: build
+build: ## Build the product: the server with its browser face, optimised.
+	$(ENV) cargo leptos build --release --cargo-locked
+
+.PHONY: fmt
+fmt: ## Format the Rust code.
+	$(ENV) cargo fmt
+
+# Clippy uses the profiles and folders of the real builds, so that build scripts and macros are compiled once.
+.PHONY: lint
+lint: ## Check format, lints of both faces with warnings denied, and the types of the browser tests.
+	$(ENV) cargo fmt --check
+	$(ENV) cargo clippy --release --locked --features ssr --all-targets -- --deny warnings
+	$(ENV) cargo clippy --profile wasm-release --locked --lib --features hydrate \
+	  --target wasm32-unknown-unknown --target-dir target/front -- --deny warnings
+	$(ENV) npm run --silent typecheck
+
+.PHONY: unit
+unit: ## Run the tests that need no browser: units, properties, simulation, store, server, style.
+	$(ENV) cargo test --release --locked --features ssr
+
+.PHONY: e2e
+e2e: ## Run the browser tests in end2end/ against the product that `make build` made.
+	$(ENV) npm run --silent e2e
+
+.PHONY: bench
+bench: build ## Measure, and print one table.
+	$(ENV) $(SERVER) bench

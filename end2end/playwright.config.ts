@@ -1,0 +1,37 @@
+// The browser tests: every test starts the built server on a port and in a folder of its own, so that all of them run
+// side by side and leave nothing behind. See fixtures.ts.
+import { defineConfig } from "@playwright/test";
+import { browserPath } from "../scripts/browser.mjs";
+
+// Chromium refuses its sandbox to root, which is who runs a container; the rest keeps it from talking to the world.
+const BROWSER_ARGUMENTS = [
+  ...(process.getuid?.() === 0 ? ["--no-sandbox"] : []),
+  "--disable-gpu",
+  "--disable-quic",
+  "--no-first-run",
+  "--disable-background-networking",
+  "--disable-component-update",
+  "--disable-sync",
+];
+
+export default defineConfig({
+  testDir: ".",
+  outputDir: "test-results",
+  fullyParallel: true,
+  forbidOnly: true,
+  // A test that passes the second time has found something, so there is no second time.
+  retries: 0,
+  // Each test drives up to three browsers and a server: more of them than cores only slow each other down.
+  workers: "100%",
+  // Generous, because a busy machine is slow; every wait inside a test is for a condition, not for time.
+  timeout: 120_000,
+  expect: { timeout: 20_000 },
+  reporter: [["list"]],
+  use: {
+    launchOptions: { executablePath: browserPath(), args: BROWSER_ARGUMENTS },
+    locale: "en-GB",
+    timezoneId: "Europe/Oslo",
+    screenshot: "only-on-failure",
+    trace: "retain-on-failure",
+  },
+});

@@ -1,0 +1,34 @@
+# Sourced by every make target and script: which compiler, which tools. It looks and exports; it never installs and
+# never touches the network, so it costs next to nothing. scripts/setup.sh installs.
+
+# One compiler for everybody, so that lints and output are the same on every machine. Debian's may be newer.
+rust_version=1.96.0
+
+# Tools that belong to this project's versions live in a folder of their own, shared by all checkouts.
+tools_folder=${TIDEMARK_TOOLS:-${XDG_CACHE_HOME:-$HOME/.cache}/tidemark}
+
+# The newest cargo-leptos that was tried with this project.
+cargo_leptos_version=0.3.11
+
+# wasm-bindgen's command must have exactly the version of the library it post-processes.
+wasm_bindgen_version=$(awk '$0 == "name = \"wasm-bindgen\"" { getline; gsub(/[^0-9.]/, ""); print }' Cargo.lock)
+
+# True when `rustc`, given with its arguments, can compile for the browser and is new enough.
+compiles_for_browser() {
+  local folder version
+  folder=$("$@" --print target-libdir --target wasm32-unknown-unknown 2>/dev/null) || return 1
+  compgen -G "$folder/libstd-*.rlib" >/dev/null || return 1
+  version=$("$@" --version | cut -d ' ' -f 2)
+  [ "$(printf '%s\n' "$rust_version" "$version" | sort -V | head -n 1)" = "$rust_version" ]
+}
+
+# Debian's compiler first, where somebody chose it for this machine; it needs no rustup server.
+if compiles_for_browser /usr/bin/rustc; then
+  PATH=/usr/bin:$PATH
+else
+  export RUSTUP_TOOLCHAIN=$rust_version
+fi
+
+PATH=$PWD/node_modules/.bin:$tools_folder/cargo-leptos-$cargo_leptos_version/bin:$PATH
+PATH=$tools_folder/wasm-bindgen-cli-$wasm_bindgen_version/bin:$PATH
+export PATH
