@@ -7,6 +7,7 @@ pub mod check;
 pub mod choice;
 pub mod id;
 pub mod kinds;
+pub mod permission;
 pub mod rank;
 pub mod record;
 pub mod rollup;
