@@ -1,1 +1,3 @@
 //! Everything the browser may ask of the server, as server functions.
+
+pub mod seed;

@@ -1,1 +1,110 @@
-//! What people see.
+//! What people see: the HTML shell, the one route table, and the pages, by noun. Pages read `records` and act through it;
+//! nothing here talks to a socket or a store, and the same code renders on the server and in the browser.
+
+pub mod accounts;
+pub mod conflicts;
+pub mod dashboard;
+pub mod format;
+pub mod frame;
+pub mod members;
+pub mod notes;
+pub mod projects;
+pub mod records;
+pub mod sync_centre;
+pub mod theme;
+
+use crate::api::seed::Seed;
+use accounts::{InvitationPage, SignInPage, SignUpPage, WorkspacesPage};
+use conflicts::{ConflictPage, ConflictsPage};
+use dashboard::DashboardPage;
+use frame::Frame;
+use leptos::prelude::*;
+use leptos_meta::{HashedStylesheet, MetaTags, Title, provide_meta_context};
+use leptos_router::components::{ParentRoute, Route, Router, Routes};
+use leptos_router::path;
+use members::MembersPage;
+use notes::{NotePage, NotesPage};
+use projects::{ProjectPage, ProjectsPage};
+use records::Records;
+use std::sync::Arc;
+use sync_centre::SyncCentrePage;
+
+/// Called once in the browser, after the first render, with the records the screens read: whoever starts the application
+/// provides it as a context, and attaches the device there.
+#[derive(Clone)]
+pub struct WhenShown(pub Arc<dyn Fn(Records) + Send + Sync>);
+
+/// The document around a page rendered with its data. Whoever answers the request provides a `Seed` as a context.
+pub fn shell(options: LeptosOptions) -> impl IntoView {
+    document_around(options, "server", view! { <App/> }.into_any())
+}
+
+/// The document without a page and without data: what the service worker keeps, and what the browser mounts on at any
+/// address. `data-boot` on the root element tells the two apart.
+pub fn bare_shell(options: LeptosOptions) -> impl IntoView {
+    document_around(options, "device", ().into_any())
+}
+
+fn document_around(options: LeptosOptions, boot: &'static str, body: AnyView) -> impl IntoView {
+    view! {
+        <!DOCTYPE html>
+        <html lang="en" data-boot=boot>
+            <head>
+                <meta charset="utf-8"/>
+                <meta name="viewport" content="width=device-width, initial-scale=1, viewport-fit=cover"/>
+                <meta name="color-scheme" content="light dark"/>
+                <meta name="theme-color" media="(prefers-color-scheme: light)" content="#f7f8f9"/>
+                <meta name="theme-color" media="(prefers-color-scheme: dark)" content="#101417"/>
+                <link rel="icon" href="/favicon.svg" type="image/svg+xml"/>
+                <link rel="apple-touch-icon" href="/icons/icon-192.png"/>
+                <link rel="manifest" href="/manifest.webmanifest"/>
+                <theme::BeforePaint/>
+                <HashedStylesheet options=options.clone() id="leptos"/>
+                <HydrationScripts options/>
+                <MetaTags/>
+            </head>
+            <body>{body}</body>
+        </html>
+    }
+}
+
+/// The whole application. In the browser a `Seed` context is read only when it mounts on the bare shell; a rendered page
+/// brings its own.
+#[component]
+pub fn App() -> impl IntoView {
+    provide_meta_context();
+    let seed = SharedValue::new(|| use_context::<Seed>().unwrap_or_default()).into_inner();
+    let records = Records::new(seed);
+    provide_context(records);
+    provide_context(theme::ThemeChoice::new());
+    let when_shown = use_context::<WhenShown>();
+    Effect::new(move || {
+        if let Some(WhenShown(start)) = &when_shown {
+            start(records);
+        }
+    });
+
+    view! {
+        <Title formatter=|page: String| if page.is_empty() { "Tidemark".to_owned() } else { format!("{page} · Tidemark") }/>
+        <Router>
+            <Routes fallback=|| view! { <frame::NotFound/> }>
+                <Route path=path!("/sign-in") view=SignInPage/>
+                <Route path=path!("/sign-up") view=SignUpPage/>
+                <Route path=path!("/invitation/:token") view=InvitationPage/>
+                <Route path=path!("/workspaces") view=WorkspacesPage/>
+                <ParentRoute path=path!("") view=Frame>
+                    <Route path=path!("") view=DashboardPage/>
+                    <Route path=path!("/projects") view=ProjectsPage/>
+                    <Route path=path!("/project/:project") view=ProjectPage/>
+                    <Route path=path!("/project/:project/task/:task") view=ProjectPage/>
+                    <Route path=path!("/notes") view=NotesPage/>
+                    <Route path=path!("/note/:note") view=NotePage/>
+                    <Route path=path!("/conflicts") view=ConflictsPage/>
+                    <Route path=path!("/conflict/:conflict") view=ConflictPage/>
+                    <Route path=path!("/members") view=MembersPage/>
+                    <Route path=path!("/sync") view=SyncCentrePage/>
+                </ParentRoute>
+            </Routes>
+        </Router>
+    }
+}

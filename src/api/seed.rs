@@ -1,0 +1,45 @@
+//! What a page is rendered from: read once on the server for the page's address, serialised once into the page, and
+//! read again by the browser before its first render, so that both draw the same markup.
+
+use crate::model::id::{MemberId, WorkspaceId};
+use crate::model::record::Record;
+use crate::model::scope::Scope;
+use serde::{Deserialize, Serialize};
+
+/// Records and names a page starts from. Whoever answers a page request provides it as a Leptos context; without one the
+/// page is drawn for somebody who is not signed in.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Seed {
+    /// Who looks; `None` while nobody is signed in.
+    pub viewer: Option<Viewer>,
+    /// What the page shows, deleted records left out.
+    pub records: Vec<Record>,
+    /// Scopes of which `records` holds everything.
+    pub complete: Vec<Scope>,
+}
+
+/// Who looks at the screens, and in which workspace.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Viewer {
+    /// The workspace they are in.
+    pub workspace: WorkspaceId,
+    /// What it is called.
+    pub workspace_name: String,
+    /// As whom.
+    pub member: MemberId,
+    /// What people call them.
+    pub name: String,
+    /// The address they sign in with.
+    pub email: String,
+    /// Every workspace they belong to, this one included.
+    pub workspaces: Vec<WorkspaceName>,
+}
+
+/// A workspace one can switch to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WorkspaceName {
+    /// Which.
+    pub id: WorkspaceId,
+    /// What it is called.
+    pub name: String,
+}

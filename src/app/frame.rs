@@ -1,0 +1,233 @@
+//! What stands around every page of somebody who is signed in: the header with the one quiet sync state, the navigation,
+//! what was just said, and the slots for what the device has to announce.
+
+use crate::app::records::{Kept, Link, use_records};
+use crate::app::theme::{Theme, ThemeChoice};
+use leptos::prelude::*;
+use leptos_meta::Title;
+use leptos_router::components::{A, Outlet, Redirect};
+use leptos_router::hooks::use_location;
+
+/// Header, navigation and the page in between.
+#[component]
+pub fn Frame() -> impl IntoView {
+    let records = use_records();
+    let viewer = records.viewer();
+    let signed_in = Memo::new(move |_| viewer.with(Option::is_some));
+    view! {
+        <Show when=move || signed_in.get() fallback=|| view! { <SignInFirst/> }>
+            <a class="skip-link" href="#page">"Skip to the page"</a>
+            <Header/>
+            <div class="frame">
+                <Navigation/>
+                <main id="page" class="page" tabindex="-1">
+                    <Banners/>
+                    <Outlet/>
+                </main>
+            </div>
+            <Said/>
+        </Show>
+    }
+}
+
+/// Somebody who is not signed in is sent to do so, and comes back afterwards.
+#[component]
+fn SignInFirst() -> impl IntoView {
+    let path = use_location().pathname.get_untracked();
+    let to = if path == "/" { "/sign-in".to_owned() } else { format!("/sign-in?next={path}") };
+    view! {
+        <Redirect path=to.clone()/>
+        <main class="alone">
+            <p><a href=to>"Sign in to go on"</a></p>
+        </main>
+    }
+}
+
+/// The name of the workspace, the sync state, the theme and the person.
+#[component]
+fn Header() -> impl IntoView {
+    let viewer = use_records().viewer();
+    let workspace =
+        move || viewer.with(|viewer| viewer.as_ref().map(|viewer| viewer.workspace_name.clone()).unwrap_or_default());
+    let person = move || viewer.with(|viewer| viewer.as_ref().map(|viewer| viewer.name.clone()).unwrap_or_default());
+    view! {
+        <header class="header">
+            <a class="brand" href="/" aria-label="Tidemark, to the dashboard">
+                <svg viewBox="0 0 24 24" aria-hidden="true" class="brand-mark">
+                    <path d="M3 9c3-3 6-3 9 0s6 3 9 0" />
+                    <path d="M3 15c3-3 6-3 9 0s6 3 9 0" />
+                </svg>
+                <span class="brand-name">"Tidemark"</span>
+            </a>
+            <a class="workspace-name" href="/workspaces" aria-label=move || format!("Workspace {}, switch", workspace())>
+                {workspace}
+            </a>
+            <SyncState/>
+            <ThemeButton/>
+            <a class="person" href="/members" aria-label=move || format!("{}, members", person())>{move || initials(&person())}</a>
+        </header>
+    }
+}
+
+/// The first letters of the first two words of a name.
+pub fn initials(name: &str) -> String {
+    name.split_whitespace().filter_map(|word| word.chars().next()).take(2).flat_map(char::to_uppercase).collect()
+}
+
+/// The one quiet state. It opens the sync centre.
+#[component]
+fn SyncState() -> impl IntoView {
+    let status = use_records().status();
+    let tone = move || {
+        status.with(|status| match status.link {
+            _ if status.needs_you > 0 => "needs",
+            Link::Live if status.waiting == 0 => "live",
+            Link::Live | Link::Joining => "busy",
+            Link::Offline => "offline",
+            Link::SignedOut | Link::UpdateNeeded => "needs",
+        })
+    };
+    view! {
+        <a class="sync-state" href="/sync" data-tone=tone aria-label=move || format!("Sync: {}", status.with(|status| status.says()))>
+            <span class="sync-dot" aria-hidden="true"></span>
+            <span data-testid="sync-state">{move || status.with(|status| status.says())}</span>
+        </a>
+    }
+}
+
+/// Steps through system, light and dark.
+#[component]
+fn ThemeButton() -> impl IntoView {
+    let choice = use_context::<ThemeChoice>().unwrap_or_default();
+    view! {
+        <button
+            type="button"
+            class="icon-button"
+            aria-label=move || format!("Theme: {}. Change", choice.get().name())
+            title="Change the theme"
+            on:click=move |_| choice.choose(choice.get().next())
+        >
+            {move || match choice.get() {
+                Theme::System => "◐",
+                Theme::Light => "○",
+                Theme::Dark => "●",
+            }}
+        </button>
+    }
+}
+
+/// Where one can go.
+#[component]
+fn Navigation() -> impl IntoView {
+    let records = use_records();
+    let conflicts = records.conflicts();
+    let waiting = Memo::new(move |_| conflicts.with(|keys| keys.len()));
+    view! {
+        <nav class="navigation" aria-label="Main">
+            <ul>
+                <li><A href="/" exact=true>"Dashboard"</A></li>
+                <li><A href="/projects">"Projects"</A></li>
+                <li><A href="/notes">"Notes"</A></li>
+                <li>
+                    <A href="/conflicts">
+                        "Conflicts"
+                        <Show when=move || { waiting.get() > 0 }>
+                            <span class="count">{move || waiting.get()}</span>
+                        </Show>
+                    </A>
+                </li>
+                <li><A href="/members">"Members"</A></li>
+                <li><A href="/sync">"Sync centre"</A></li>
+            </ul>
+        </nav>
+    }
+}
+
+/// What the device has to announce above a page: nothing is kept, or a newer build waits.
+#[component]
+fn Banners() -> impl IntoView {
+    let records = use_records();
+    let storage = records.storage();
+    let update = records.update_ready();
+    let memory_only = Memo::new(move |_| storage.get().kept == Kept::MemoryOnly);
+    view! {
+        <Show when=move || memory_only.get()>
+            <p class="banner" role="status">
+                "This browser keeps nothing for Tidemark, so edits live only in this tab until they reach the server. Keep it open while you are offline, or export them from the "
+                <a href="/sync">"sync centre"</a> "."
+            </p>
+        </Show>
+        <Show when=move || update.get()>
+            <div class="banner" role="status">
+                <span>"A newer Tidemark is ready. What you have typed is kept."</span>
+                <button type="button" class="button" on:click=move |_| {
+                    if let Some(device) = records.device() {
+                        device.update();
+                    }
+                }>"Update now"</button>
+            </div>
+        </Show>
+    }
+}
+
+/// What was just said: a toast with its undo, read out by screen readers.
+#[component]
+fn Said() -> impl IntoView {
+    let records = use_records();
+    let told = records.told();
+    view! {
+        <div class="toasts" role="status" aria-live="polite" aria-atomic="true">
+            {move || {
+                told.get().map(|told| {
+                    let undo = told.undo;
+                    view! {
+                        <div class="toast">
+                            <span>{told.says}</span>
+                            {undo.map(|drafts| view! {
+                                <button type="button" class="button quiet" on:click=move |_| {
+                                    records.hush();
+                                    records.act_or_tell(drafts.clone());
+                                }>"Undo"</button>
+                            })}
+                            <button type="button" class="icon-button" aria-label="Dismiss" on:click=move |_| records.hush()>"×"</button>
+                        </div>
+                    }
+                })
+            }}
+        </div>
+    }
+}
+
+/// No page has this address.
+#[component]
+pub fn NotFound() -> impl IntoView {
+    #[cfg(feature = "ssr")]
+    if let Some(response) = use_context::<leptos_axum::ResponseOptions>() {
+        response.set_status(axum::http::StatusCode::NOT_FOUND);
+    }
+    view! {
+        <Title text="Not found"/>
+        <main class="alone">
+            <h1>"There is nothing at this address"</h1>
+            <p>"It may have been deleted, or it is in a project you cannot see. Nothing of yours was lost."</p>
+            <p><a href="/">"To the dashboard"</a></p>
+        </main>
+    }
+}
+
+/// A list or page with nothing in it yet, and what to do next.
+#[component]
+pub fn Empty(
+    /// What is not there, and that this is fine.
+    says: &'static str,
+    /// The next step.
+    #[prop(optional)]
+    children: Option<Children>,
+) -> impl IntoView {
+    view! {
+        <div class="empty">
+            <p>{says}</p>
+            {children.map(|children| children())}
+        </div>
+    }
+}

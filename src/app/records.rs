@@ -1,0 +1,759 @@
+//! What screens read and how they act: one signal per displayed record, memoised lists of keys, and the state of the
+//! copy, the same on both faces. On the server it is filled once from the page's seed; in the browser it hydrates from the
+//! same seed, and then the device feeds it. Nothing here knows about IndexedDB, sockets or requests: the device stands
+//! behind the `Device` trait.
+
+use crate::api::seed::{Seed, Viewer};
+use crate::model::catalog::Kind;
+use crate::model::choice::{ConflictClass, ConflictState, Priority, Role, Status as TaskStatus};
+use crate::model::id::{IntentId, MemberId, OpId};
+use crate::model::kinds::{Conflict, Member, Task};
+use crate::model::record::{Key, Record};
+use crate::model::scope::Scope;
+use crate::model::value::{Name, Value};
+use crate::sync::op::{Op, Reason};
+use leptos::prelude::*;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// Entries the list of recent changes holds: what a person reads at a glance.
+const RECENT_MAX: usize = 30;
+
+/// What a person wants done to one record. The device freezes it into an op.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Draft {
+    /// Make it.
+    Create { key: Key, fields: BTreeMap<Name, Value> },
+    /// Change these fields to these values.
+    Set { key: Key, values: BTreeMap<Name, Value> },
+    /// Delete it and everything under it.
+    Delete { key: Key },
+    /// Bring it back, with everything that was deleted with it.
+    Restore { key: Key },
+    /// A guarded command of the catalog.
+    Command { key: Key, name: Name },
+}
+
+impl Draft {
+    /// One field of one record.
+    pub fn set(key: Key, field: &'static str, value: impl Into<Value>) -> Self {
+        Self::Set { key, values: BTreeMap::from([(Name::new(field), value.into())]) }
+    }
+}
+
+/// Why an act was not taken: in words, and at which field where there is one.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Problem {
+    /// The field at fault.
+    pub field: Option<Name>,
+    /// What happened, that nothing was lost, and what to do next.
+    pub says: String,
+}
+
+/// What is not yet on the server of one record.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Waiting {
+    /// Everything shown is confirmed.
+    #[default]
+    Nothing,
+    /// These fields wait.
+    Fields(BTreeSet<Name>),
+    /// The whole record waits: it was made here, or is being deleted.
+    Whole,
+}
+
+impl Waiting {
+    /// Whether this field waits.
+    pub fn holds(&self, field: &str) -> bool {
+        match self {
+            Self::Nothing => false,
+            Self::Fields(fields) => fields.contains(field),
+            Self::Whole => true,
+        }
+    }
+}
+
+/// One record as a device shows it: base with the outbox folded over it, and what of it is not on the server yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Shown {
+    /// Which record.
+    pub key: Key,
+    /// What it reads; `None` once it is deleted or no longer on the device.
+    pub record: Option<Arc<Record>>,
+    /// What of it waits.
+    pub waiting: Waiting,
+}
+
+/// The one quiet state in the header.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Status {
+    /// Whether the live channel stands.
+    pub link: Link,
+    /// Ops in the outbox.
+    pub waiting: usize,
+    /// Open conflicts this member should settle, and rejected ops in the tray.
+    pub needs_you: usize,
+    /// What keeps this copy from being up to date, in words; empty when nothing does.
+    pub missing: Vec<String>,
+}
+
+/// Whether the live channel stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Link {
+    /// Frames arrive as they happen.
+    #[default]
+    Live,
+    /// Being set up, or catching up.
+    Joining,
+    /// There is no connection.
+    Offline,
+    /// The server wants this person to sign in again; pending edits are kept.
+    SignedOut,
+    /// This build is too old to talk; pending edits are kept.
+    UpdateNeeded,
+}
+
+impl Status {
+    /// The words of the header.
+    pub fn says(&self) -> String {
+        if self.needs_you > 0 {
+            return format!("needs you ({})", self.needs_you);
+        }
+        match (self.link, self.waiting) {
+            (Link::Live, 0) => "live".to_owned(),
+            (Link::Live, waiting) => format!("syncing {waiting}"),
+            (Link::Joining, 0) => "syncing".to_owned(),
+            (Link::Joining, waiting) => format!("syncing {waiting}"),
+            (Link::Offline, 0) => "offline".to_owned(),
+            (Link::Offline, waiting) => format!("offline, {waiting} waiting"),
+            (Link::SignedOut, 0) => "signed out".to_owned(),
+            (Link::SignedOut, waiting) => format!("signed out, {waiting} waiting"),
+            (Link::UpdateNeeded, 0) => "update needed".to_owned(),
+            (Link::UpdateNeeded, waiting) => format!("update needed, {waiting} waiting"),
+        }
+    }
+}
+
+/// One op of the outbox, as the sync centre lists it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pending {
+    /// The op.
+    pub op: Arc<Op>,
+    /// Why it has not settled yet, in words.
+    pub why: String,
+}
+
+/// One op the server refused for good, kept until its author dismisses it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refused {
+    /// The op.
+    pub op: Arc<Op>,
+    /// Why.
+    pub reason: Reason,
+    /// When, by the server's clock, Unix milliseconds.
+    pub at_ms: i64,
+}
+
+/// How much of the browser's space is used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Storage {
+    /// Bytes in use.
+    pub used_bytes: u64,
+    /// Bytes the browser allows.
+    pub quota_bytes: u64,
+    /// Whether the browser promised not to evict it.
+    pub kept: Kept,
+}
+
+/// Whether the browser promised to keep what is stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Kept {
+    /// It does not say.
+    #[default]
+    Unknown,
+    /// It may evict it under pressure.
+    BestEffort,
+    /// It asks the person first.
+    Persistent,
+    /// Nothing is stored at all: this copy lives in memory and ends with the tab.
+    MemoryOnly,
+}
+
+/// What a person sees of this device.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ThisDevice {
+    /// Its id.
+    pub id: String,
+    /// Which life of it.
+    pub incarnation: u32,
+    /// How far it has seen, by scope.
+    pub tidemarks: Vec<(Scope, u64)>,
+    /// Whether this tab owns the network.
+    pub role: TabRole,
+}
+
+/// What this tab does for the others of the same browser.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum TabRole {
+    /// Another tab talks to the server for it.
+    #[default]
+    Follows,
+    /// It talks to the server for all.
+    Leads,
+}
+
+/// What the device does for the screens. The browser gives one to `Records::attach`; there is none on the server, and none in
+/// the browser until its store has opened.
+pub trait Device: Send + Sync {
+    /// Freezes the drafts as one intent: all or none. The view changes before this returns.
+    ///
+    /// # Errors
+    /// A problem per field or draft; nothing was done then.
+    fn act(&self, drafts: Vec<Draft>) -> Result<IntentId, Vec<Problem>>;
+    /// Sends it again now instead of at its next turn.
+    fn retry(&self, op: OpId);
+    /// Gives up an op of the outbox, and every op that needs it.
+    fn discard(&self, op: OpId);
+    /// Takes a refused op out of the tray.
+    fn dismiss(&self, op: OpId);
+    /// Offers these ops, or all of the outbox and tray if none are named, as a file to save.
+    fn export(&self, ops: Vec<OpId>);
+    /// Takes ops from the text of an exported file.
+    fn import(&self, text: String);
+    /// Asks for a scope that is not on the device.
+    fn open(&self, scope: Scope);
+    /// Asks the browser to keep what is stored.
+    fn persist(&self);
+    /// Switches to the build that waits, after drafts have been kept.
+    fn update(&self);
+    /// Ends this person's session here; what of the outbox is still pending goes as `pending` says.
+    fn sign_out(&self, pending: Leaving);
+}
+
+/// What becomes of a pending outbox when a person signs out or switches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Leaving {
+    /// It stays on this device and is sent when the same person signs in again.
+    Keep,
+    /// It is offered as a file, then removed.
+    ExportThenRemove,
+}
+
+/// A list of keys that is kept in order as records change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum ListOf {
+    Children(Key, Kind),
+    Kind(Kind),
+    TasksOf(MemberId),
+    OpenConflicts,
+    QuietConflicts,
+    Recent,
+}
+
+/// A list someone looks at.
+struct Watched<T: 'static> {
+    signal: ArcRwSignal<T>,
+    watchers: usize,
+}
+
+/// What one displayed record is made of.
+#[derive(Clone, PartialEq, Default)]
+struct Row {
+    record: Option<Arc<Record>>,
+    waiting: Waiting,
+}
+
+/// All records, the ordered lists, and the signals somebody watches.
+#[derive(Default)]
+struct Tables {
+    rows: BTreeMap<Key, Row>,
+    lists: BTreeMap<ListOf, BTreeSet<(String, Key)>>,
+    watched_rows: BTreeMap<Key, Watched<Row>>,
+    watched_lists: BTreeMap<ListOf, Watched<Arc<Vec<Key>>>>,
+}
+
+impl Tables {
+    fn list(&self, of: ListOf) -> Arc<Vec<Key>> {
+        let Some(list) = self.lists.get(&of) else { return Arc::default() };
+        Arc::new(match of {
+            ListOf::Recent => list.iter().rev().take(RECENT_MAX).map(|(_, key)| *key).collect(),
+            _ => list.iter().map(|(_, key)| *key).collect(),
+        })
+    }
+}
+
+/// Records, their lists and the state of the copy. Copied freely; lives as long as the application.
+#[derive(Clone, Copy)]
+pub struct Records {
+    tables: StoredValue<Tables>,
+    device: StoredValue<Option<Arc<dyn Device>>>,
+    early: StoredValue<Vec<Vec<Draft>>>,
+    viewer: RwSignal<Option<Viewer>>,
+    status: RwSignal<Status>,
+    pending: RwSignal<Arc<Vec<Pending>>>,
+    tray: RwSignal<Arc<Vec<Refused>>>,
+    storage: RwSignal<Storage>,
+    this_device: RwSignal<ThisDevice>,
+    complete: RwSignal<BTreeSet<Scope>>,
+    update_ready: RwSignal<bool>,
+    told: RwSignal<Option<Told>>,
+}
+
+/// Something to say to the person once, in a toast and to screen readers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Told {
+    /// Counts up, so that the same words twice are two.
+    pub nth: u64,
+    /// The words.
+    pub says: String,
+    /// What would undo it.
+    pub undo: Option<Vec<Draft>>,
+}
+
+/// The records of this application.
+pub fn use_records() -> Records {
+    // Provided by `App` around every page; without it no screen could say anything.
+    use_context::<Records>().unwrap_or_else(|| Records::new(Seed::default()))
+}
+
+impl Records {
+    /// Filled from a page's seed.
+    pub fn new(seed: Seed) -> Self {
+        let records = Self {
+            tables: StoredValue::new(Tables::default()),
+            device: StoredValue::new(None),
+            early: StoredValue::new(Vec::new()),
+            viewer: RwSignal::new(seed.viewer),
+            status: RwSignal::new(Status::default()),
+            pending: RwSignal::new(Arc::default()),
+            tray: RwSignal::new(Arc::default()),
+            storage: RwSignal::new(Storage::default()),
+            this_device: RwSignal::new(ThisDevice::default()),
+            complete: RwSignal::new(seed.complete.into_iter().collect()),
+            update_ready: RwSignal::new(false),
+            told: RwSignal::new(None),
+        };
+        records.apply(
+            seed.records
+                .into_iter()
+                .map(|record| Shown { key: record.key(), record: Some(Arc::new(record)), waiting: Waiting::Nothing })
+                .collect(),
+        );
+        records.count_needs();
+        records
+    }
+
+    // What screens read.
+
+    /// The record, followed as it changes; `None` while it is not here.
+    pub fn get(self, key: Key) -> Signal<Option<Arc<Record>>> {
+        let row = self.row(key);
+        Signal::derive(move || row.with(|row| row.record.clone()))
+    }
+
+    /// The record as it reads now, not followed.
+    pub fn peek(self, key: Key) -> Option<Arc<Record>> {
+        self.tables.with_value(|tables| tables.rows.get(&key).and_then(|row| row.record.clone()))
+    }
+
+    /// What of the record is not on the server yet.
+    pub fn waiting(self, key: Key) -> Signal<Waiting> {
+        let row = self.row(key);
+        Signal::derive(move || row.with(|row| row.waiting.clone()))
+    }
+
+    /// Where one field stands.
+    pub fn field_state(self, key: Key, field: &'static str) -> Signal<FieldState> {
+        let row = self.row(key);
+        Signal::derive(move || {
+            row.with(|row| if row.waiting.holds(field) { FieldState::OnThisDevice } else { FieldState::OnTheServer })
+        })
+    }
+
+    /// The children of one kind, by rank and then id.
+    pub fn children(self, parent: Key, kind: Kind) -> Signal<Arc<Vec<Key>>> {
+        self.follow(ListOf::Children(parent, kind))
+    }
+
+    /// The children as they stand now, not followed.
+    pub fn peek_children(self, parent: Key, kind: Kind) -> Arc<Vec<Key>> {
+        self.tables.with_value(|tables| tables.list(ListOf::Children(parent, kind)))
+    }
+
+    /// Every record of a kind, by rank or name and then id.
+    pub fn of_kind(self, kind: Kind) -> Signal<Arc<Vec<Key>>> {
+        self.follow(ListOf::Kind(kind))
+    }
+
+    /// Every record of a kind as it stands now, not followed.
+    pub fn peek_kind(self, kind: Kind) -> Arc<Vec<Key>> {
+        self.tables.with_value(|tables| tables.list(ListOf::Kind(kind)))
+    }
+
+    /// Unfinished tasks of whoever looks: soonest due first, then most urgent.
+    pub fn my_tasks(self) -> Signal<Arc<Vec<Key>>> {
+        match self.viewer.with_untracked(|viewer| viewer.as_ref().map(|viewer| viewer.member)) {
+            Some(member) => self.follow(ListOf::TasksOf(member)),
+            None => Signal::derive(Arc::default),
+        }
+    }
+
+    /// What changed last, newest first.
+    pub fn recent(self) -> Signal<Arc<Vec<Key>>> {
+        self.follow(ListOf::Recent)
+    }
+
+    /// Conflicts that wait for a person, newest first.
+    pub fn conflicts(self) -> Signal<Arc<Vec<Key>>> {
+        self.follow(ListOf::OpenConflicts)
+    }
+
+    /// Values a rule replaced, and conflicts that are settled, newest first.
+    pub fn quiet_conflicts(self) -> Signal<Arc<Vec<Key>>> {
+        self.follow(ListOf::QuietConflicts)
+    }
+
+    /// Who looks.
+    pub fn viewer(self) -> Signal<Option<Viewer>> {
+        self.viewer.into()
+    }
+
+    /// What whoever looks may do here.
+    pub fn role(self) -> Signal<Role> {
+        let Some(member) = self.viewer.with_untracked(|viewer| viewer.as_ref().map(|viewer| viewer.member)) else {
+            return Signal::derive(|| Role::Viewer);
+        };
+        let row = self.row(Key::new(Kind::Member, member.into()));
+        Signal::derive(move || {
+            row.with(|row| row.record.as_ref().and_then(|record| Member(record).role()).unwrap_or(Role::Viewer))
+        })
+    }
+
+    /// The state in the header.
+    pub fn status(self) -> Signal<Status> {
+        self.status.into()
+    }
+
+    /// The outbox, oldest first.
+    pub fn pending(self) -> Signal<Arc<Vec<Pending>>> {
+        self.pending.into()
+    }
+
+    /// What the server refused, newest first.
+    pub fn tray(self) -> Signal<Arc<Vec<Refused>>> {
+        self.tray.into()
+    }
+
+    /// How much space is used, and whether it is kept.
+    pub fn storage(self) -> Signal<Storage> {
+        self.storage.into()
+    }
+
+    /// This device, as its person sees it.
+    pub fn this_device(self) -> Signal<ThisDevice> {
+        self.this_device.into()
+    }
+
+    /// Whether all of a scope is here; until then an empty list may be one that has not arrived.
+    pub fn complete(self, scope: Scope) -> Signal<bool> {
+        let complete = self.complete;
+        Signal::derive(move || complete.with(|scopes| scopes.contains(&scope)))
+    }
+
+    /// Whether a newer build waits to take over.
+    pub fn update_ready(self) -> Signal<bool> {
+        self.update_ready.into()
+    }
+
+    /// What was said last.
+    pub fn told(self) -> Signal<Option<Told>> {
+        self.told.into()
+    }
+
+    /// The title of a record, or its kind's label while it has none here.
+    pub fn title(self, key: Key) -> Signal<String> {
+        let record = self.get(key);
+        Signal::derive(move || {
+            record.with(|record| record.as_deref().map_or_else(|| key.kind.spec().label.to_owned(), title_of))
+        })
+    }
+
+    // How screens act.
+
+    /// Does these as one intent: all or none. Before the device has opened its store they wait in order for it.
+    ///
+    /// # Errors
+    /// Problems a person can act on; nothing was done then.
+    pub fn act(self, drafts: Vec<Draft>) -> Result<(), Vec<Problem>> {
+        if drafts.is_empty() {
+            return Ok(());
+        }
+        match self.device() {
+            Some(device) => device.act(drafts).map(|_| ()),
+            None => {
+                self.early.update_value(|early| early.push(drafts));
+                Ok(())
+            }
+        }
+    }
+
+    /// Acts, and tells the person if it could not be done.
+    pub fn act_or_tell(self, drafts: Vec<Draft>) {
+        if let Err(problems) = self.act(drafts) {
+            let says: Vec<_> = problems.into_iter().map(|problem| problem.says).collect();
+            self.tell(says.join(" "), None);
+        }
+    }
+
+    /// Says something once, with what would undo it.
+    pub fn tell(self, says: impl Into<String>, undo: Option<Vec<Draft>>) {
+        let nth = self.told.with_untracked(|told| told.as_ref().map_or(0, |told| told.nth)) + 1;
+        self.told.set(Some(Told { nth, says: says.into(), undo }));
+    }
+
+    /// Takes back what was said.
+    pub fn hush(self) {
+        self.told.set(None);
+    }
+
+    /// The device, once its store has opened.
+    pub fn device(self) -> Option<Arc<dyn Device>> {
+        self.device.get_value()
+    }
+
+    // How the device feeds the screens.
+
+    /// Gives the screens their device, with whoever is signed in on it, and hands over what they did before.
+    pub fn attach(self, device: Arc<dyn Device>, viewer: Option<Viewer>) {
+        if viewer.is_some() {
+            self.viewer.set(viewer);
+        }
+        self.device.set_value(Some(device));
+        for drafts in self.early.try_update_value(std::mem::take).unwrap_or_default() {
+            self.act_or_tell(drafts);
+        }
+    }
+
+    /// Shows these records as they now are. Signals fire for what somebody watches and really changed.
+    pub fn apply(self, changed: Vec<Shown>) {
+        let mut rows = Vec::new();
+        let mut lists = Vec::new();
+        self.tables.update_value(|tables| {
+            let mut touched = BTreeSet::new();
+            for Shown { key, record, waiting } in changed {
+                let record = record.filter(|record| !record.deleted);
+                let now = Row { record, waiting };
+                let before = tables.rows.get(&key);
+                if before == Some(&now) {
+                    continue;
+                }
+                let left = before.and_then(|row| row.record.as_deref()).map(places).unwrap_or_default();
+                let taken = now.record.as_deref().map(places).unwrap_or_default();
+                if left != taken {
+                    for (list, order) in left {
+                        if let Some(list) = tables.lists.get_mut(&list) {
+                            list.remove(&(order, key));
+                        }
+                        touched.insert(list);
+                    }
+                    for (list, order) in taken {
+                        tables.lists.entry(list).or_default().insert((order, key));
+                        touched.insert(list);
+                    }
+                }
+                if let Some(watched) = tables.watched_rows.get(&key) {
+                    rows.push((watched.signal.clone(), now.clone()));
+                }
+                if now == Row::default() {
+                    tables.rows.remove(&key);
+                } else {
+                    tables.rows.insert(key, now);
+                }
+            }
+            for of in touched {
+                if let Some(watched) = tables.watched_lists.get(&of) {
+                    lists.push((watched.signal.clone(), tables.list(of)));
+                }
+            }
+        });
+        // Outside the table's lock: an effect may read the table.
+        for (signal, row) in rows {
+            signal.set(row);
+        }
+        for (signal, list) in lists {
+            if signal.with_untracked(|before| *before != list) {
+                signal.set(list);
+            }
+        }
+    }
+
+    /// Forgets every record: before another person's or another workspace's are shown.
+    pub fn clear(self) {
+        let keys: Vec<_> = self.tables.with_value(|tables| tables.rows.keys().copied().collect());
+        self.apply(
+            keys.into_iter().map(|key| Shown { key, record: None, waiting: Waiting::Nothing }).collect(),
+        );
+    }
+
+    /// The state of the copy, its outbox and its tray.
+    pub fn set_status(self, status: Status, pending: Vec<Pending>, tray: Vec<Refused>) {
+        let pending = Arc::new(pending);
+        let tray = Arc::new(tray);
+        if self.pending.with_untracked(|before| *before != pending) {
+            self.pending.set(pending);
+        }
+        if self.tray.with_untracked(|before| *before != tray) {
+            self.tray.set(tray);
+        }
+        if self.status.with_untracked(|before| *before != status) {
+            self.status.set(status);
+        }
+    }
+
+    /// How much space is used.
+    pub fn set_storage(self, storage: Storage) {
+        self.storage.set(storage);
+    }
+
+    /// This device, as its person sees it.
+    pub fn set_this_device(self, this_device: ThisDevice) {
+        self.this_device.set(this_device);
+    }
+
+    /// All of a scope has arrived.
+    pub fn set_complete(self, scope: Scope) {
+        if !self.complete.with_untracked(|scopes| scopes.contains(&scope)) {
+            self.complete.update(|scopes| {
+                scopes.insert(scope);
+            });
+        }
+    }
+
+    /// A newer build waits to take over.
+    pub fn set_update_ready(self) {
+        self.update_ready.set(true);
+    }
+
+    /// What the seed alone knows of what needs the person: the header's words before the device has opened.
+    fn count_needs(self) {
+        let open = self.tables.with_value(|tables| tables.lists.get(&ListOf::OpenConflicts).map_or(0, BTreeSet::len));
+        self.status.update_untracked(|status| status.needs_you = open);
+    }
+
+    fn row(self, key: Key) -> ArcRwSignal<Row> {
+        let signal = self.tables.try_update_value(|tables| {
+            let now = tables.rows.get(&key).cloned().unwrap_or_default();
+            let watched = tables
+                .watched_rows
+                .entry(key)
+                .or_insert_with(|| Watched { signal: ArcRwSignal::new(now), watchers: 0 });
+            watched.watchers += 1;
+            watched.signal.clone()
+        });
+        let tables = self.tables;
+        on_cleanup(move || {
+            tables.try_update_value(|tables| unwatch(&mut tables.watched_rows, &key));
+        });
+        signal.unwrap_or_else(|| ArcRwSignal::new(Row::default()))
+    }
+
+    fn follow(self, of: ListOf) -> Signal<Arc<Vec<Key>>> {
+        let signal = self.tables.try_update_value(|tables| {
+            let now = tables.list(of);
+            let watched = tables
+                .watched_lists
+                .entry(of)
+                .or_insert_with(|| Watched { signal: ArcRwSignal::new(now), watchers: 0 });
+            watched.watchers += 1;
+            watched.signal.clone()
+        });
+        let tables = self.tables;
+        on_cleanup(move || {
+            tables.try_update_value(|tables| unwatch(&mut tables.watched_lists, &of));
+        });
+        signal.map_or_else(|| Signal::derive(Arc::default), |signal| Signal::derive(move || signal.get()))
+    }
+}
+
+/// Where a field stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FieldState {
+    /// Not on the server yet.
+    OnThisDevice,
+    /// Confirmed.
+    OnTheServer,
+}
+
+impl FieldState {
+    /// The words beside it.
+    pub fn says(self) -> &'static str {
+        match self {
+            Self::OnThisDevice => "On this device",
+            Self::OnTheServer => "On the server",
+        }
+    }
+}
+
+/// One watcher fewer; the signal goes with the last, so that memory follows what is on screen.
+fn unwatch<K: Ord, T>(watched: &mut BTreeMap<K, Watched<T>>, key: &K) {
+    if let Some(entry) = watched.get_mut(key) {
+        entry.watchers = entry.watchers.saturating_sub(1);
+        if entry.watchers == 0 {
+            watched.remove(key);
+        }
+    }
+}
+
+/// What a record is called on a screen.
+pub fn title_of(record: &Record) -> String {
+    let title = match record.kind {
+        Kind::Member | Kind::Device => record.text("name"),
+        Kind::Comment => record.text("text"),
+        Kind::TimeLog => record.text("note"),
+        _ => record.text("title"),
+    };
+    if title.is_empty() { format!("Untitled {}", record.kind.spec().label.to_lowercase()) } else { title.to_owned() }
+}
+
+/// In which lists a record stands, and where in each.
+fn places(record: &Record) -> Vec<(ListOf, String)> {
+    let mut places = Vec::with_capacity(4);
+    let order = match record.kind {
+        Kind::Member | Kind::Tag | Kind::Team => title_of(record).to_lowercase(),
+        _ => record.text("rank").to_owned(),
+    };
+    if let Some(parent) = record.parent() {
+        places.push((ListOf::Children(parent, record.kind), order.clone()));
+    }
+    places.push((ListOf::Kind(record.kind), order));
+    match record.kind {
+        Kind::Task => {
+            let task = Task(record);
+            if task.status() != Some(TaskStatus::Done) {
+                let due = if task.due().is_empty() { "9999" } else { task.due() };
+                let urgency = match task.priority() {
+                    Some(Priority::Urgent) => '0',
+                    Some(Priority::High) => '1',
+                    Some(Priority::Normal) | None => '2',
+                    Some(Priority::Low) => '3',
+                };
+                for assignee in task.assignees() {
+                    places.push((ListOf::TasksOf(assignee.into()), format!("{due} {urgency}")));
+                }
+            }
+        }
+        Kind::Conflict => {
+            let conflict = Conflict(record);
+            let open = conflict.state() != Some(ConflictState::Settled)
+                && conflict.class() != Some(ConflictClass::Superseded);
+            // Newest first: the complement of the instant, in digits that sort as text.
+            let newest_first = format!("{:020}", i64::MAX - conflict.mine_at().unwrap_or(0).max(0));
+            places.push((if open { ListOf::OpenConflicts } else { ListOf::QuietConflicts }, newest_first));
+        }
+        _ => {}
+    }
+    if matches!(record.kind, Kind::Project | Kind::Phase | Kind::Step | Kind::Task | Kind::Comment | Kind::Note) {
+        places.push((ListOf::Recent, format!("{:020}", record.seq)));
+    }
+    places
+}
