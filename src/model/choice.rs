@@ -30,6 +30,17 @@ macro_rules! choices {
                 Self::ALL.iter().copied().find(|entry| entry.name() == name)
             }
         }
+        impl serde::Serialize for $list {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(self.name())
+            }
+        }
+        impl<'de> serde::Deserialize<'de> for $list {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let name = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
+                Self::from_name(&name).ok_or_else(|| serde::de::Error::custom("a choice this version does not know"))
+            }
+        }
         impl From<$list> for crate::model::value::Value {
             fn from(entry: $list) -> Self { Self::Text(entry.name().to_owned()) }
         }

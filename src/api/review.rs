@@ -1,0 +1,58 @@
+//! Looking back: who changed a record, and the edits of removed members that wait for an owner.
+
+use crate::api::error::ApiError;
+use crate::model::id::{MemberId, OpId, RecordId};
+use crate::sync::op::{Entry, Op};
+use leptos::prelude::*;
+use leptos::server_fn::codec::{Json, MsgPack};
+use serde::{Deserialize, Serialize};
+
+/// An edit that is held for an owner, because its author was removed before it arrived.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Held {
+    /// What the author did.
+    pub op: Op,
+    /// The author.
+    pub by: MemberId,
+    /// When it arrived, by the server's clock, Unix milliseconds.
+    pub at_ms: i64,
+}
+
+/// What was ever done to a record, newest first, at most `HISTORY_ENTRIES_MAX` entries.
+///
+/// # Errors
+/// `SignedOut`, `Revoked`, `NotFound`.
+#[server(prefix = "/api", endpoint = "history", input = Json, output = MsgPack)]
+pub async fn history(member: MemberId, record: RecordId) -> Result<Vec<Entry>, ApiError> {
+    crate::server::review::history(member, record).await
+}
+
+/// Entries of one history: what a person reads back through in one sitting.
+pub const HISTORY_ENTRIES_MAX: usize = 200;
+
+/// The held edits of the workspace, oldest first; owners only.
+///
+/// # Errors
+/// `SignedOut`, `Forbidden`.
+#[server(prefix = "/api", endpoint = "quarantine/list", input = Json, output = MsgPack)]
+pub async fn quarantine(member: MemberId) -> Result<Vec<Held>, ApiError> {
+    crate::server::review::quarantine(member).await
+}
+
+/// Applies a held edit as if its author still belonged; owners only.
+///
+/// # Errors
+/// `SignedOut`, `Forbidden`, `NotFound`.
+#[server(prefix = "/api", endpoint = "quarantine/release")]
+pub async fn release(member: MemberId, op: OpId) -> Result<(), ApiError> {
+    crate::server::review::release(member, op).await
+}
+
+/// Discards a held edit; its author's receipt says so. Owners only.
+///
+/// # Errors
+/// `SignedOut`, `Forbidden`, `NotFound`.
+#[server(prefix = "/api", endpoint = "quarantine/discard")]
+pub async fn discard(member: MemberId, op: OpId) -> Result<(), ApiError> {
+    crate::server::review::discard(member, op).await
+}

@@ -1,0 +1,98 @@
+//! Workspaces and who belongs to them. Roles and names of members are fields of `member` records and change by ordinary
+//! ops; only what a record must not hold (invitations, sessions) is asked for here.
+
+use crate::api::account::Me;
+use crate::api::error::ApiError;
+use crate::model::choice::Role;
+use crate::model::id::{DeviceId, MemberId, WorkspaceId};
+use leptos::prelude::*;
+use serde::{Deserialize, Serialize};
+
+/// A new invitation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Invited {
+    /// The path to send to whoever is invited, `/invitation/<token>`. It works once and is shown only now.
+    pub path: String,
+    /// Until when it works, Unix milliseconds.
+    pub expires_ms: i64,
+}
+
+/// What an invitation offers, as shown before it is accepted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Invitation {
+    /// The workspace's name.
+    pub workspace_name: String,
+    /// Who invites.
+    pub by: String,
+    /// What the new member may do.
+    pub role: Role,
+    /// The address it is bound to; `None` if whoever has the link may use it.
+    pub email: Option<String>,
+    /// Until when it works, Unix milliseconds.
+    pub expires_ms: i64,
+}
+
+/// Makes a workspace with whoever asks as its owner, and shows it in this browser.
+///
+/// # Errors
+/// `SignedOut`, `Invalid`, `TooFast`.
+#[server(prefix = "/api", endpoint = "workspace/create")]
+pub async fn create_workspace(name: String) -> Result<Me, ApiError> {
+    crate::server::accounts::serve::create_workspace(name).await
+}
+
+/// Shows another workspace in this browser.
+///
+/// # Errors
+/// `SignedOut`; `NotFound` if the person does not belong to it.
+#[server(prefix = "/api", endpoint = "workspace/switch")]
+pub async fn switch_workspace(workspace: WorkspaceId) -> Result<Me, ApiError> {
+    crate::server::accounts::serve::switch_workspace(workspace).await
+}
+
+/// Invites somebody: with `email` only an account of that address can accept, without it whoever has the link. Admins invite
+/// viewers and members, owners anybody. The link is handed over by the inviter; the server sends no mail.
+///
+/// # Errors
+/// `SignedOut`, `Forbidden`, `Invalid`, `TooFast`.
+#[server(prefix = "/api", endpoint = "invitation/create")]
+pub async fn invite(member: MemberId, role: Role, email: Option<String>) -> Result<Invited, ApiError> {
+    crate::server::accounts::serve::invite(member, role, email).await
+}
+
+/// Looks at an invitation; whoever has its token may.
+///
+/// # Errors
+/// `InvitationGone`, `TooFast`.
+#[server(name = LookAtInvitation, prefix = "/api", endpoint = "invitation/look")]
+pub async fn invitation(token: String) -> Result<Invitation, ApiError> {
+    crate::server::accounts::serve::invitation(token).await
+}
+
+/// Uses an invitation up: whoever is signed in becomes a member, and this browser shows the workspace.
+///
+/// # Errors
+/// `SignedOut`, `InvitationGone`, `InvitationForAnother`, `TooFast`.
+#[server(prefix = "/api", endpoint = "invitation/accept")]
+pub async fn accept_invitation(token: String) -> Result<Me, ApiError> {
+    crate::server::accounts::serve::accept_invitation(token).await
+}
+
+/// Removes a member: the record is kept, so that their work keeps its author, their live channels close at once, and edits
+/// they had not sent are held for an owner. Admins remove viewers and members, owners anybody but the last owner.
+///
+/// # Errors
+/// `SignedOut`, `Forbidden`, `LastOwner`, `NotFound`.
+#[server(prefix = "/api", endpoint = "member/remove")]
+pub async fn remove_member(member: MemberId, remove: MemberId) -> Result<(), ApiError> {
+    crate::server::accounts::serve::remove_member(member, remove).await
+}
+
+/// Tells the server of this device, so that its member finds it among their devices.
+///
+/// # Errors
+/// `SignedOut`, `Revoked`, `Invalid`.
+#[server(prefix = "/api", endpoint = "device/register")]
+pub async fn register_device(member: MemberId, device: DeviceId, name: String) -> Result<(), ApiError> {
+    crate::server::accounts::serve::register_device(member, device, name).await
+}

@@ -1,0 +1,3 @@
+//! Accounts, sessions, workspaces and invitations: what the server must know and no device may hold.
+
+pub mod serve;
