@@ -32,3 +32,6 @@ fi
 PATH=$PWD/node_modules/.bin:$tools_folder/cargo-leptos-$cargo_leptos_version/bin:$PATH
 PATH=$tools_folder/wasm-bindgen-cli-$wasm_bindgen_version/bin:$PATH
 export PATH
+
+# Leptos reads this while it compiles; set everywhere, `cargo test` and `cargo leptos build` share one build of it.
+export LEPTOS_OUTPUT_NAME=tidemark
