@@ -2,8 +2,10 @@
 //! nothing here talks to a socket or a store, and the same code renders on the server and in the browser.
 
 pub mod accounts;
+pub mod components;
 pub mod conflicts;
 pub mod dashboard;
+pub mod dom;
 pub mod format;
 pub mod frame;
 pub mod members;

@@ -5,13 +5,14 @@
 
 use crate::api::seed::{Seed, Viewer};
 use crate::model::catalog::Kind;
-use crate::model::choice::{ConflictClass, ConflictState, Priority, Role, Status as TaskStatus};
-use crate::model::id::{IntentId, MemberId, OpId};
-use crate::model::kinds::{Conflict, Member, Task};
+use crate::model::choice::{ConflictClass, ConflictState, Priority, Status as TaskStatus};
+use crate::model::id::{IntentId, MemberId, OpId, RecordId};
+use crate::model::kinds::{Conflict, Task};
+use crate::model::permission::{Actor, may_create, may_write};
 use crate::model::record::{Key, Record};
 use crate::model::scope::Scope;
 use crate::model::value::{Name, Value};
-use crate::sync::op::{Op, Reason};
+use crate::sync::op::{Change, Op, Reason};
 use leptos::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -24,8 +25,11 @@ const RECENT_MAX: usize = 30;
 pub enum Draft {
     /// Make it.
     Create { key: Key, fields: BTreeMap<Name, Value> },
-    /// Change these fields to these values.
+    /// Change these fields to these values; what the author saw is what is shown now.
     Set { key: Key, values: BTreeMap<Name, Value> },
+    /// Change fields whose author saw something older than what is shown now: somebody began to type, and a remote change
+    /// arrived before they had finished. Silently overwriting it would lose it, so `base` and `was` come from the screen.
+    Edit { key: Key, changes: BTreeMap<Name, Change> },
     /// Delete it and everything under it.
     Delete { key: Key },
     /// Bring it back, with everything that was deleted with it.
@@ -38,6 +42,24 @@ impl Draft {
     /// One field of one record.
     pub fn set(key: Key, field: &'static str, value: impl Into<Value>) -> Self {
         Self::Set { key, values: BTreeMap::from([(Name::new(field), value.into())]) }
+    }
+    /// One field of one record, as an edit of what its author saw.
+    pub fn set_seen(key: Key, field: &'static str, value: impl Into<Value>, seen: Option<&Record>) -> Self {
+        let base = seen.map_or(0, |record| record.version(field));
+        let was = seen.map(|record| record.get(field).clone()).unwrap_or_default();
+        Self::Edit { key, changes: BTreeMap::from([(Name::new(field), Change { base, was, now: value.into() })]) }
+    }
+    /// A new record without fields yet; add them with `with`.
+    pub fn create(kind: Kind, id: RecordId) -> Self {
+        Self::Create { key: Key::new(kind, id), fields: BTreeMap::new() }
+    }
+    /// The same with one more field. A delete, restore or command has none and stays as it is.
+    #[must_use]
+    pub fn with(mut self, field: &'static str, value: impl Into<Value>) -> Self {
+        if let Self::Create { fields: values, .. } | Self::Set { values, .. } = &mut self {
+            values.insert(Name::new(field), value.into());
+        }
+        self
     }
 }
 
@@ -418,15 +440,35 @@ impl Records {
         self.viewer.into()
     }
 
-    /// What whoever looks may do here.
-    pub fn role(self) -> Signal<Role> {
+    /// Whoever looks, for questions of permission; `None` while they are not known here.
+    pub fn actor(self) -> Signal<Option<Actor>> {
         let Some(member) = self.viewer.with_untracked(|viewer| viewer.as_ref().map(|viewer| viewer.member)) else {
-            return Signal::derive(|| Role::Viewer);
+            return Signal::derive(|| None);
         };
         let row = self.row(Key::new(Kind::Member, member.into()));
+        Signal::derive(move || row.with(|row| row.record.as_deref().and_then(Actor::of)))
+    }
+
+    /// Whether whoever looks may only read this record.
+    pub fn locked(self, key: Key) -> Signal<bool> {
+        let actor = self.actor();
+        let row = self.row(key);
         Signal::derive(move || {
-            row.with(|row| row.record.as_ref().and_then(|record| Member(record).role()).unwrap_or(Role::Viewer))
+            let Some(actor) = actor.get() else { return true };
+            row.with(|row| row.record.as_deref().is_none_or(|record| !may_write(&actor, record)))
         })
+    }
+
+    /// Whether whoever looks may make records of this kind in this scope.
+    pub fn may_make(self, kind: Kind, scope: Scope) -> Signal<bool> {
+        let actor = self.actor();
+        Signal::derive(move || actor.get().is_some_and(|actor| may_create(&actor, kind.spec(), scope)))
+    }
+
+    /// Under which name unfinished text is kept in this browser: apart for every person, so that nobody meets another's.
+    pub fn draft_name(self, of: &str) -> String {
+        let member = self.viewer.with_untracked(|viewer| viewer.as_ref().map(|viewer| viewer.member));
+        format!("tidemark.unfinished.{}.{of}", member.map(|member| member.to_string()).unwrap_or_default())
     }
 
     /// The state in the header.

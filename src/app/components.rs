@@ -1,0 +1,5 @@
+//! Pieces several pages are made of: who, how far, where it stands, and one editor per type of field.
+
+pub mod editors;
+pub mod marks;
+pub mod people;

@@ -1,0 +1,601 @@
+//! One editor per type of field, chosen by the catalog's declaration: label, control, where the field stands, and what is
+//! wrong with what was typed. What somebody is typing stays theirs until they leave the control: a remote change never
+//! replaces it, and the edit that follows says what they had seen.
+
+use crate::app::components::marks::FieldMark;
+use crate::app::components::people::member_name;
+use crate::app::dom;
+use crate::app::format;
+use crate::app::records::{Draft, Problem, Records, title_of, use_records};
+use crate::model::catalog::{FieldSpec, FieldType, Kind};
+use crate::model::check;
+use crate::model::choice::Choice;
+use crate::model::id::RecordId;
+use crate::model::kinds::Task;
+use crate::model::record::{Key, Record};
+use crate::model::value::Value;
+use leptos::prelude::*;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use uuid::Uuid;
+
+/// One field of one record, as an editor works with it. Copied into every closure of a control.
+#[derive(Clone, Copy)]
+struct Editing {
+    records: Records,
+    key: Key,
+    spec: &'static FieldSpec,
+    record: Signal<Option<Arc<Record>>>,
+    typed: RwSignal<Option<Typed>>,
+    fault: RwSignal<Option<String>>,
+    locked: Signal<bool>,
+}
+
+/// What somebody is typing, and the record as they saw it when they began.
+#[derive(Clone)]
+struct Typed {
+    text: String,
+    seen: Option<Arc<Record>>,
+}
+
+impl Editing {
+    fn new(key: Key, spec: &'static FieldSpec) -> Self {
+        let records = use_records();
+        Self {
+            records,
+            key,
+            spec,
+            record: records.get(key),
+            typed: RwSignal::new(None),
+            fault: RwSignal::new(None),
+            locked: records.locked(key),
+        }
+    }
+
+    fn id(self) -> String {
+        format!("{}-{}", self.spec.name, self.key.id)
+    }
+
+    /// What the field holds, followed.
+    fn value(self) -> Value {
+        self.record.with(|record| record.as_ref().map(|record| record.get(self.spec.name).clone()).unwrap_or_default())
+    }
+
+    /// What the field holds, as an input shows it.
+    fn as_text(self) -> String {
+        match self.value() {
+            Value::Text(text) => text,
+            Value::Int(number) => number.to_string(),
+            _ => String::new(),
+        }
+    }
+
+    /// What the input shows: what is being typed, or else what the field holds.
+    fn shown(self) -> String {
+        self.typed.with(|typed| typed.as_ref().map(|typed| typed.text.clone())).unwrap_or_else(|| self.as_text())
+    }
+
+    fn typing(self, text: String) {
+        let seen = self.record.get_untracked();
+        self.typed.update(|typed| match typed {
+            Some(typed) => typed.text = text,
+            None => *typed = Some(Typed { text, seen }),
+        });
+    }
+
+    fn give_up(self) {
+        self.typed.set(None);
+        self.fault.set(None);
+    }
+
+    /// Takes what was typed as the field's value, if it was changed and passes the checks.
+    fn commit_typed(self) {
+        let Some(Typed { text, seen }) = self.typed.get_untracked() else { return };
+        match read_typed(self.spec, &text) {
+            Ok(value) => {
+                let before = seen.as_ref().map(|record| record.get(self.spec.name).clone()).unwrap_or_default();
+                if value == before || self.commit_seen(value, seen) {
+                    self.give_up();
+                }
+            }
+            Err(says) => self.fault.set(Some(says)),
+        }
+    }
+
+    /// Takes a value; whether it was taken.
+    fn commit(self, value: Value) -> bool {
+        self.commit_seen(value, self.record.get_untracked())
+    }
+
+    fn commit_seen(self, value: Value, seen: Option<Arc<Record>>) -> bool {
+        let value = match check::field(self.spec, &value) {
+            Ok(value) => value,
+            Err(error) => {
+                self.fault.set(Some(error.says));
+                return false;
+            }
+        };
+        match self.records.act(vec![Draft::set_seen(self.key, self.spec.name, value, seen.as_deref())]) {
+            Ok(()) => {
+                self.fault.set(None);
+                true
+            }
+            Err(problems) => {
+                self.fault.set(Some(in_words(problems)));
+                false
+            }
+        }
+    }
+}
+
+/// What is wrong, in one line.
+pub fn in_words(problems: Vec<Problem>) -> String {
+    problems.into_iter().map(|problem| problem.says).collect::<Vec<_>>().join(" ")
+}
+
+/// The value somebody typed for a field of this type.
+fn read_typed(spec: &FieldSpec, text: &str) -> Result<Value, String> {
+    let line = text.trim();
+    if line.is_empty() {
+        return if spec.required { Err(format!("{} cannot be empty.", spec.label)) } else { Ok(Value::Null) };
+    }
+    match spec.ty {
+        FieldType::Int { .. } | FieldType::Instant | FieldType::Number => {
+            line.parse().map(Value::Int).map_err(|_| format!("{} is a whole number, such as 30.", spec.label))
+        }
+        FieldType::LongText { .. } => Ok(Value::Text(text.to_owned())),
+        _ => Ok(Value::Text(line.to_owned())),
+    }
+}
+
+/// The editor of one field.
+#[component]
+pub fn FieldEditor(key: Key, spec: &'static FieldSpec) -> impl IntoView {
+    let editing = Editing::new(key, spec);
+    let control = match spec.ty {
+        FieldType::LongText { .. } => view! { <LongText editing/> }.into_any(),
+        FieldType::Bool => view! { <YesNo editing/> }.into_any(),
+        FieldType::Choice { of } => view! { <OneOf editing of/> }.into_any(),
+        FieldType::Reference { to } => view! { <Another editing to/> }.into_any(),
+        FieldType::References { to, .. } => view! { <Several editing to/> }.into_any(),
+        FieldType::Checklist { .. } => view! { <Checklist editing/> }.into_any(),
+        FieldType::Date => view! { <Line editing sort="date"/> }.into_any(),
+        FieldType::Int { .. } => view! { <Line editing sort="number"/> }.into_any(),
+        FieldType::Text { .. } => view! { <Line editing sort="text"/> }.into_any(),
+        FieldType::Instant | FieldType::Rank | FieldType::Number | FieldType::Data { .. } => ().into_any(),
+    };
+    let error_id = format!("{}-error", editing.id());
+    view! {
+        <div class="field" data-field=spec.name>
+            <div class="field-head">
+                <label for=editing.id() id=format!("{}-label", editing.id())>{spec.label}</label>
+                <FieldMark key field=spec.name/>
+            </div>
+            {control}
+            <p class="field-error" id=error_id role="alert">{move || editing.fault.get()}</p>
+        </div>
+    }
+}
+
+/// One line: text, a number or a date.
+#[component]
+fn Line(editing: Editing, sort: &'static str) -> impl IntoView {
+    let (min, max) = match editing.spec.ty {
+        FieldType::Int { min, max } => (Some(min.to_string()), Some(max.to_string())),
+        _ => (None, None),
+    };
+    let hint = move || {
+        (editing.spec.name == "estimate" || editing.spec.name == "minutes")
+            .then(|| editing.value().as_int().map(format::minutes))
+            .flatten()
+    };
+    view! {
+        <div class="line">
+            <input
+                class="input"
+                id=editing.id()
+                type=sort
+                min=min
+                max=max
+                value=editing.as_text_now()
+                prop:value=move || editing.shown()
+                readonly=move || editing.locked.get()
+                aria-invalid=move || editing.fault.with(Option::is_some).to_string()
+                aria-describedby=format!("{}-error", editing.id())
+                on:input=move |event| editing.typing(event_target_value(&event))
+                on:change=move |event| {
+                    editing.typing(event_target_value(&event));
+                    editing.commit_typed();
+                }
+                on:blur=move |_| editing.commit_typed()
+                on:keydown=move |event| {
+                    if event.key() == "Escape" {
+                        editing.give_up();
+                    }
+                }
+            />
+            <span class="hint">{hint}</span>
+        </div>
+    }
+}
+
+impl Editing {
+    /// What the field holds as an input shows it, not followed: the first render's attribute.
+    fn as_text_now(self) -> String {
+        untrack(|| self.as_text())
+    }
+}
+
+/// Many lines: read until somebody wants to write. Unfinished text is kept in this browser, so that an update or a reload
+/// loses none of it.
+#[component]
+fn LongText(editing: Editing) -> impl IntoView {
+    let open = RwSignal::new(false);
+    let kept_as = editing.records.draft_name(&editing.id());
+    let restore_from = kept_as.clone();
+    Effect::new(move || {
+        if let Some(text) = dom::kept(&restore_from) {
+            editing.typing(text);
+            open.set(true);
+        }
+    });
+    let kept_as = StoredValue::new(kept_as);
+    let label = editing.spec.label.to_lowercase();
+    let begin = move || {
+        open.set(true);
+        dom::focus(editing.id());
+    };
+    let finish = move || {
+        editing.commit_typed();
+        if editing.typed.with_untracked(Option::is_none) {
+            kept_as.with_value(|name| dom::keep(name, ""));
+            open.set(false);
+        }
+    };
+    let cancel = move || {
+        editing.give_up();
+        kept_as.with_value(|name| dom::keep(name, ""));
+        open.set(false);
+    };
+    let edit_name = StoredValue::new(format!("Edit {label}"));
+    view! {
+        <Show
+            when=move || open.get()
+            fallback=move || view! {
+                <div class="prose" id=editing.id() tabindex="-1">{move || editing.as_text()}</div>
+                <Show when=move || !editing.locked.get()>
+                    <button type="button" class="button quiet" on:click=move |_| begin()>{edit_name.get_value()}</button>
+                </Show>
+            }
+        >
+            <textarea
+                class="input textarea"
+                id=editing.id()
+                rows="8"
+                prop:value=move || editing.shown()
+                aria-describedby=format!("{}-error", editing.id())
+                on:input=move |event| {
+                    let text = event_target_value(&event);
+                    kept_as.with_value(|name| dom::keep(name, &text));
+                    editing.typing(text);
+                }
+                on:keydown=move |event| match event.key().as_str() {
+                    "Escape" => cancel(),
+                    "Enter" if event.ctrl_key() || event.meta_key() => finish(),
+                    _ => {}
+                }
+            ></textarea>
+            <div class="actions">
+                <button type="button" class="button primary" on:click=move |_| finish()>"Save"</button>
+                <button type="button" class="button quiet" on:click=move |_| cancel()>"Cancel"</button>
+                <span class="hint">"Ctrl+Enter saves"</span>
+            </div>
+        </Show>
+    }
+}
+
+/// Yes or no.
+#[component]
+fn YesNo(editing: Editing) -> impl IntoView {
+    view! {
+        <input
+            class="checkbox"
+            id=editing.id()
+            type="checkbox"
+            checked=untrack(|| editing.value().as_bool() == Some(true))
+            prop:checked=move || editing.value().as_bool() == Some(true)
+            disabled=move || editing.locked.get()
+            on:change=move |event| {
+                editing.commit(Value::Bool(event_target_checked(&event)));
+            }
+        />
+    }
+}
+
+/// One of a closed list.
+#[component]
+fn OneOf(editing: Editing, of: &'static [Choice]) -> impl IntoView {
+    let current = Memo::new(move |_| editing.as_text());
+    view! {
+        <select
+            class="input"
+            id=editing.id()
+            prop:value=move || current.get()
+            disabled=move || editing.locked.get()
+            on:change=move |event| {
+                let chosen = event_target_value(&event);
+                editing.commit(if chosen.is_empty() { Value::Null } else { Value::Text(chosen) });
+            }
+        >
+            <option value="" selected=move || current.with(String::is_empty)>"–"</option>
+            {of.iter().map(|choice| view! {
+                <option value=choice.name selected=move || current.with(|current| current == choice.name)>{choice.label}</option>
+            }).collect_view()}
+        </select>
+    }
+}
+
+/// What may be chosen for a reference: id and name, in the order of its list.
+fn candidates(editing: Editing, to: Kind) -> Vec<(RecordId, String)> {
+    let records = editing.records;
+    let here = editing.record.get().map(|record| record.scope);
+    let keys = records.of_kind(to).get();
+    keys.iter()
+        .filter_map(|key| {
+            let record = records.get(*key).get()?;
+            let fits = match to {
+                Kind::Member => record.yes("active"),
+                // A step or phase of another project would be refused.
+                Kind::Step | Kind::Phase => Some(record.scope) == here,
+                _ => true,
+            };
+            fits.then(|| (key.id, title_of(&record)))
+        })
+        .collect()
+}
+
+/// One other record.
+#[component]
+fn Another(editing: Editing, to: Kind) -> impl IntoView {
+    let current = Memo::new(move |_| editing.as_text());
+    let options = Memo::new(move |_| candidates(editing, to));
+    view! {
+        <select
+            class="input"
+            id=editing.id()
+            prop:value=move || current.get()
+            disabled=move || editing.locked.get() || editing.spec.fixed
+            on:change=move |event| {
+                let chosen = event_target_value(&event);
+                editing.commit(if chosen.is_empty() { Value::Null } else { Value::Text(chosen) });
+            }
+        >
+            {(!editing.spec.required).then(|| view! {
+                <option value="" selected=move || current.with(String::is_empty)>"–"</option>
+            })}
+            <For each=move || options.get() key=|option| option.clone() let((id, name))>
+                {
+                    let id = id.to_string();
+                    let value = id.clone();
+                    view! { <option value=value selected=move || current.with(|current| *current == id)>{name}</option> }
+                }
+            </For>
+        </select>
+    }
+}
+
+/// A set of other records: those chosen, each with a button to take it out, and a list to add from.
+#[component]
+fn Several(editing: Editing, to: Kind) -> impl IntoView {
+    let records = editing.records;
+    let chosen = Memo::new(move |_| {
+        editing.record.with(|record| record.as_ref().map(|record| record.references(editing.spec.name)).unwrap_or_default())
+    });
+    let options = Memo::new(move |_| {
+        chosen.with(|chosen| {
+            candidates(editing, to).into_iter().filter(|(id, _)| !chosen.contains(id)).collect::<Vec<_>>()
+        })
+    });
+    let name_of = move |id: RecordId| match to {
+        Kind::Member => member_name(records, Some(id)),
+        _ => records.title(Key::new(to, id)).get(),
+    };
+    let label = editing.spec.label.to_lowercase();
+    let with = move |change: &dyn Fn(&mut Vec<RecordId>)| {
+        let mut ids = chosen.get_untracked();
+        change(&mut ids);
+        ids.sort();
+        ids.dedup();
+        editing.commit(Value::from(ids));
+    };
+    view! {
+        <ul class="chips" aria-labelledby=format!("{}-label", editing.id())>
+            <For each=move || chosen.get() key=|id| *id let(id)>
+                <li class="chip">
+                    <span>{move || name_of(id)}</span>
+                    <Show when=move || !editing.locked.get()>
+                        <button
+                            type="button"
+                            class="chip-remove"
+                            aria-label=move || format!("Remove {}", name_of(id))
+                            on:click=move |_| with(&|ids| ids.retain(|other| *other != id))
+                        >"×"</button>
+                    </Show>
+                </li>
+            </For>
+        </ul>
+        <Show when=move || !editing.locked.get()>
+            <select
+                class="input"
+                id=editing.id()
+                aria-label=format!("Add to {label}")
+                prop:value=move || { chosen.track(); String::new() }
+                on:change=move |event| {
+                    if let Ok(id) = event_target_value(&event).parse::<RecordId>() {
+                        with(&|ids| ids.push(id));
+                    }
+                }
+            >
+                <option value="">"Add …"</option>
+                <For each=move || options.get() key=|option| option.clone() let((id, name))>
+                    <option value=id.to_string()>{name}</option>
+                </For>
+            </select>
+        </Show>
+        {(to == Kind::Tag).then(|| view! { <NewTag editing chosen/> })}
+    }
+}
+
+/// A word that is no tag yet, made and put on the record at once.
+#[component]
+fn NewTag(editing: Editing, chosen: Memo<Vec<RecordId>>) -> impl IntoView {
+    let word = RwSignal::new(String::new());
+    let add = move |event: leptos::ev::SubmitEvent| {
+        event.prevent_default();
+        let title = word.get_untracked().trim().to_owned();
+        if title.is_empty() {
+            return;
+        }
+        let tag = Key::new(Kind::Tag, RecordId(Uuid::now_v7()));
+        let mut ids = chosen.get_untracked();
+        ids.push(tag.id);
+        ids.sort();
+        let drafts = vec![
+            Draft::create(Kind::Tag, tag.id).with("title", title),
+            Draft::set(editing.key, editing.spec.name, Value::from(ids)),
+        ];
+        match editing.records.act(drafts) {
+            Ok(()) => word.set(String::new()),
+            Err(problems) => editing.fault.set(Some(in_words(problems))),
+        }
+    };
+    view! {
+        <Show when=move || !editing.locked.get()>
+            <form class="inline-form" on:submit=add>
+                <input
+                    class="input"
+                    aria-label="New tag"
+                    placeholder="New tag"
+                    maxlength="50"
+                    prop:value=move || word.get()
+                    on:input=move |event| word.set(event_target_value(&event))
+                />
+                <button type="submit" class="button quiet">"Add tag"</button>
+            </form>
+        </Show>
+    }
+}
+
+/// One entry of a checklist.
+#[derive(Clone, PartialEq)]
+struct Item {
+    id: String,
+    text: String,
+    done: bool,
+}
+
+fn items(record: Option<&Record>) -> Vec<Item> {
+    let Some(record) = record else { return Vec::new() };
+    let part = |entry: &BTreeMap<String, Value>, name: &str| entry.get(name).cloned().unwrap_or_default();
+    Task(record)
+        .checklist()
+        .iter()
+        .filter_map(Value::as_map)
+        .map(|entry| Item {
+            id: part(entry, "id").as_text().unwrap_or_default().to_owned(),
+            text: part(entry, "text").as_text().unwrap_or_default().to_owned(),
+            done: part(entry, "done").as_bool() == Some(true),
+        })
+        .collect()
+}
+
+fn as_value(items: Vec<Item>) -> Value {
+    let entry = |item: Item| {
+        Value::Map(BTreeMap::from([
+            ("id".to_owned(), Value::Text(item.id)),
+            ("text".to_owned(), Value::Text(item.text)),
+            ("done".to_owned(), Value::Bool(item.done)),
+        ]))
+    };
+    Value::List(items.into_iter().map(entry).collect())
+}
+
+/// Small things to tick off.
+#[component]
+fn Checklist(editing: Editing) -> impl IntoView {
+    let list = Memo::new(move |_| editing.record.with(|record| items(record.as_deref())));
+    let ids = Memo::new(move |_| list.with(|list| list.iter().map(|item| item.id.clone()).collect::<Vec<_>>()));
+    let new = RwSignal::new(String::new());
+    let change = move |edit: &dyn Fn(&mut Vec<Item>)| {
+        let mut items = list.get_untracked();
+        edit(&mut items);
+        editing.commit(as_value(items))
+    };
+    let add = move |event: leptos::ev::SubmitEvent| {
+        event.prevent_default();
+        let text = new.get_untracked().trim().to_owned();
+        let id = Uuid::now_v7().to_string();
+        if !text.is_empty()
+            && change(&|items| items.push(Item { id: id.clone(), text: text.clone(), done: false }))
+        {
+            new.set(String::new());
+        }
+    };
+    view! {
+        <ul class="checklist" id=editing.id() tabindex="-1" aria-labelledby=format!("{}-label", editing.id())>
+            <For each=move || ids.get() key=|id| id.clone() let(id)>
+                {
+                    let id = StoredValue::new(id);
+                    let item = Memo::new(move |_| {
+                        list.with(|list| list.iter().find(|item| id.with_value(|id| item.id == *id)).cloned())
+                    });
+                    let text = move || item.with(|item| item.as_ref().map(|item| item.text.clone()).unwrap_or_default());
+                    let done = move || item.with(|item| item.as_ref().is_some_and(|item| item.done));
+                    view! {
+                        <li class="checklist-item">
+                            <label>
+                                <input
+                                    class="checkbox"
+                                    type="checkbox"
+                                    checked=untrack(done)
+                                    prop:checked=done
+                                    disabled=move || editing.locked.get()
+                                    on:change=move |event| {
+                                        let ticked = event_target_checked(&event);
+                                        change(&|items| for item in items.iter_mut().filter(|item| id.with_value(|id| item.id == *id)) {
+                                            item.done = ticked;
+                                        });
+                                    }
+                                />
+                                <span>{text}</span>
+                            </label>
+                            <Show when=move || !editing.locked.get()>
+                                <button
+                                    type="button"
+                                    class="icon-button"
+                                    aria-label=move || format!("Remove {}", text())
+                                    on:click=move |_| {
+                                        change(&|items| items.retain(|item| id.with_value(|id| item.id != *id)));
+                                    }
+                                >"×"</button>
+                            </Show>
+                        </li>
+                    }
+                }
+            </For>
+        </ul>
+        <Show when=move || !editing.locked.get()>
+            <form class="inline-form" on:submit=add>
+                <input
+                    class="input"
+                    aria-label="New checklist entry"
+                    placeholder="New entry"
+                    maxlength="500"
+                    prop:value=move || new.get()
+                    on:input=move |event| new.set(event_target_value(&event))
+                />
+                <button type="submit" class="button quiet">"Add entry"</button>
+            </form>
+        </Show>
+    }
+}

@@ -1,0 +1,89 @@
+//! Where something stands: on this device or on the server, how far along, how urgent.
+
+use crate::app::records::{FieldState, Waiting, use_records};
+use crate::model::choice::{Priority, Status};
+use crate::model::record::Key;
+use leptos::prelude::*;
+
+/// Whether a record is on the server yet.
+#[component]
+pub fn RecordMark(key: Key) -> impl IntoView {
+    let waiting = use_records().waiting(key);
+    let state = Memo::new(move |_| match waiting.get() {
+        Waiting::Nothing => FieldState::OnTheServer,
+        _ => FieldState::OnThisDevice,
+    });
+    view! { <StateMark state=state.into()/> }
+}
+
+/// Whether one field of a record is on the server yet.
+#[component]
+pub fn FieldMark(key: Key, field: &'static str) -> impl IntoView {
+    let state = use_records().field_state(key, field);
+    view! { <StateMark state/> }
+}
+
+#[component]
+fn StateMark(state: Signal<FieldState>) -> impl IntoView {
+    view! {
+        <span
+            class="state-mark"
+            data-state=move || match state.get() {
+                FieldState::OnThisDevice => "device",
+                FieldState::OnTheServer => "server",
+            }
+            title=move || state.get().says()
+        >
+            <span class="sr-only">{move || state.get().says()}</span>
+        </span>
+    }
+}
+
+/// A bar with its figure.
+#[component]
+pub fn Progress(
+    /// What it measures, for those who do not see the bar.
+    #[prop(into)]
+    of: Signal<String>,
+    /// Percent.
+    #[prop(into)]
+    percent: Signal<i64>,
+) -> impl IntoView {
+    view! {
+        <span class="progress">
+            <progress max="100" value=move || percent.get().to_string() aria-label=move || format!("Progress of {}", of.get())></progress>
+            <span class="progress-figure" aria-hidden="true">{move || format!("{} %", percent.get())}</span>
+        </span>
+    }
+}
+
+/// How far a task, step or phase is: a shape and a word, never a colour alone.
+#[component]
+pub fn StatusMark(#[prop(into)] status: Signal<Status>) -> impl IntoView {
+    view! {
+        <span class="status-mark" data-status=move || status.get().name()>
+            <span aria-hidden="true">{move || shape(status.get())}</span>
+            <span>{move || status.get().label()}</span>
+        </span>
+    }
+}
+
+fn shape(status: Status) -> &'static str {
+    match status {
+        Status::NotStarted => "○",
+        Status::InProgress => "◐",
+        Status::Blocked => "⊘",
+        Status::Done => "●",
+    }
+}
+
+/// How urgent a task is; nothing for the ordinary.
+#[component]
+pub fn PriorityMark(#[prop(into)] priority: Signal<Option<Priority>>) -> impl IntoView {
+    move || {
+        let priority = priority.get()?;
+        (priority != Priority::Normal).then(|| {
+            view! { <span class="priority-mark" data-priority=priority.name()>{priority.label()}</span> }
+        })
+    }
+}
