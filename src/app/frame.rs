@@ -1,7 +1,7 @@
 //! What stands around every page of somebody who is signed in: the header with the one quiet sync state, the navigation,
 //! what was just said, and the slots for what the device has to announce.
 
-use crate::app::records::{Kept, Link, use_records};
+use crate::app::records::{Link, Memory, use_records};
 use crate::app::theme::{Theme, ThemeChoice};
 use leptos::prelude::*;
 use leptos_meta::Title;
@@ -80,17 +80,17 @@ fn SyncState() -> impl IntoView {
     let status = use_records().status();
     let tone = move || {
         status.with(|status| match status.link {
-            _ if status.needs_you > 0 => "needs",
+            Link::Offline => "offline",
+            Link::SignedOut | Link::Revoked | Link::UpdateNeeded => "needs",
+            Link::Live | Link::Joining if status.needs_you > 0 => "needs",
             Link::Live if status.waiting == 0 => "live",
             Link::Live | Link::Joining => "busy",
-            Link::Offline => "offline",
-            Link::SignedOut | Link::UpdateNeeded => "needs",
         })
     };
     view! {
-        <a class="sync-state" href="/sync" data-tone=tone aria-label=move || format!("Sync: {}", status.with(|status| status.says()))>
+        <a class="sync-state" href="/sync" data-tone=tone aria-label=move || format!("Sync: {}", status.with(ToString::to_string))>
             <span class="sync-dot" aria-hidden="true"></span>
-            <span data-testid="sync-state">{move || status.with(|status| status.says())}</span>
+            <span data-testid="sync-state">{move || status.with(ToString::to_string)}</span>
         </a>
     }
 }
@@ -147,9 +147,9 @@ fn Navigation() -> impl IntoView {
 #[component]
 fn Banners() -> impl IntoView {
     let records = use_records();
-    let storage = records.storage();
+    let status = records.status();
     let update = records.update_ready();
-    let memory_only = Memo::new(move |_| storage.get().kept == Kept::MemoryOnly);
+    let memory_only = Memo::new(move |_| status.with(|status| status.memory == Memory::MemoryOnly));
     view! {
         <Show when=move || memory_only.get()>
             <p class="banner" role="status">

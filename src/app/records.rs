@@ -6,71 +6,20 @@
 use crate::api::seed::{Seed, Viewer};
 use crate::model::catalog::Kind;
 use crate::model::choice::{ConflictClass, ConflictState, Priority, Status as TaskStatus};
-use crate::model::id::{IntentId, MemberId, OpId, RecordId};
+use crate::model::id::{IntentId, MemberId, OpId};
 use crate::model::kinds::{Conflict, Task};
 use crate::model::permission::{Actor, may_create, may_write};
 use crate::model::record::{Key, Record};
 use crate::model::scope::Scope;
-use crate::model::value::{Name, Value};
-use crate::sync::op::{Change, Op, Reason};
+use crate::model::value::Name;
+use crate::sync::op::Reason;
+pub use crate::sync::replica::{Draft, Link, Memory, Pending, PendingState, Refused, Status};
 use leptos::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// Entries the list of recent changes holds: what a person reads at a glance.
 const RECENT_MAX: usize = 30;
-
-/// What a person wants done to one record. The device freezes it into an op.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Draft {
-    /// Make it.
-    Create { key: Key, fields: BTreeMap<Name, Value> },
-    /// Change these fields to these values; what the author saw is what is shown now.
-    Set { key: Key, values: BTreeMap<Name, Value> },
-    /// Change fields whose author saw something older than what is shown now: somebody began to type, and a remote change
-    /// arrived before they had finished. Silently overwriting it would lose it, so `base` and `was` come from the screen.
-    Edit { key: Key, changes: BTreeMap<Name, Change> },
-    /// Delete it and everything under it.
-    Delete { key: Key },
-    /// Bring it back, with everything that was deleted with it.
-    Restore { key: Key },
-    /// A guarded command of the catalog.
-    Command { key: Key, name: Name },
-}
-
-impl Draft {
-    /// One field of one record.
-    pub fn set(key: Key, field: &'static str, value: impl Into<Value>) -> Self {
-        Self::Set { key, values: BTreeMap::from([(Name::new(field), value.into())]) }
-    }
-    /// One field of one record, as an edit of what its author saw.
-    pub fn set_seen(key: Key, field: &'static str, value: impl Into<Value>, seen: Option<&Record>) -> Self {
-        let base = seen.map_or(0, |record| record.version(field));
-        let was = seen.map(|record| record.get(field).clone()).unwrap_or_default();
-        Self::Edit { key, changes: BTreeMap::from([(Name::new(field), Change { base, was, now: value.into() })]) }
-    }
-    /// A new record without fields yet; add them with `with`.
-    pub fn create(kind: Kind, id: RecordId) -> Self {
-        Self::Create { key: Key::new(kind, id), fields: BTreeMap::new() }
-    }
-    /// The same with one more field. A delete, restore or command has none and stays as it is.
-    #[must_use]
-    pub fn with(mut self, field: &'static str, value: impl Into<Value>) -> Self {
-        if let Self::Create { fields: values, .. } | Self::Set { values, .. } = &mut self {
-            values.insert(Name::new(field), value.into());
-        }
-        self
-    }
-}
-
-/// Why an act was not taken: in words, and at which field where there is one.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Problem {
-    /// The field at fault.
-    pub field: Option<Name>,
-    /// What happened, that nothing was lost, and what to do next.
-    pub says: String,
-}
 
 /// What is not yet on the server of one record.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -106,76 +55,6 @@ pub struct Shown {
     pub waiting: Waiting,
 }
 
-/// The one quiet state in the header.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Status {
-    /// Whether the live channel stands.
-    pub link: Link,
-    /// Ops in the outbox.
-    pub waiting: usize,
-    /// Open conflicts this member should settle, and rejected ops in the tray.
-    pub needs_you: usize,
-    /// What keeps this copy from being up to date, in words; empty when nothing does.
-    pub missing: Vec<String>,
-}
-
-/// Whether the live channel stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Link {
-    /// Frames arrive as they happen.
-    #[default]
-    Live,
-    /// Being set up, or catching up.
-    Joining,
-    /// There is no connection.
-    Offline,
-    /// The server wants this person to sign in again; pending edits are kept.
-    SignedOut,
-    /// This build is too old to talk; pending edits are kept.
-    UpdateNeeded,
-}
-
-impl Status {
-    /// The words of the header.
-    pub fn says(&self) -> String {
-        if self.needs_you > 0 {
-            return format!("needs you ({})", self.needs_you);
-        }
-        match (self.link, self.waiting) {
-            (Link::Live, 0) => "live".to_owned(),
-            (Link::Live, waiting) => format!("syncing {waiting}"),
-            (Link::Joining, 0) => "syncing".to_owned(),
-            (Link::Joining, waiting) => format!("syncing {waiting}"),
-            (Link::Offline, 0) => "offline".to_owned(),
-            (Link::Offline, waiting) => format!("offline, {waiting} waiting"),
-            (Link::SignedOut, 0) => "signed out".to_owned(),
-            (Link::SignedOut, waiting) => format!("signed out, {waiting} waiting"),
-            (Link::UpdateNeeded, 0) => "update needed".to_owned(),
-            (Link::UpdateNeeded, waiting) => format!("update needed, {waiting} waiting"),
-        }
-    }
-}
-
-/// One op of the outbox, as the sync centre lists it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Pending {
-    /// The op.
-    pub op: Arc<Op>,
-    /// Why it has not settled yet, in words.
-    pub why: String,
-}
-
-/// One op the server refused for good, kept until its author dismisses it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Refused {
-    /// The op.
-    pub op: Arc<Op>,
-    /// Why.
-    pub reason: Reason,
-    /// When, by the server's clock, Unix milliseconds.
-    pub at_ms: i64,
-}
-
 /// How much of the browser's space is used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Storage {
@@ -197,8 +76,6 @@ pub enum Kept {
     BestEffort,
     /// It asks the person first.
     Persistent,
-    /// Nothing is stored at all: this copy lives in memory and ends with the tab.
-    MemoryOnly,
 }
 
 /// What a person sees of this device.
@@ -230,14 +107,12 @@ pub trait Device: Send + Sync {
     /// Freezes the drafts as one intent: all or none. The view changes before this returns.
     ///
     /// # Errors
-    /// A problem per field or draft; nothing was done then.
-    fn act(&self, drafts: Vec<Draft>) -> Result<IntentId, Vec<Problem>>;
-    /// Sends it again now instead of at its next turn.
+    /// Reasons a person can act on; nothing was done then.
+    fn act(&self, drafts: Vec<Draft>) -> Result<IntentId, Vec<Reason>>;
+    /// Tries an op of the tray again as a new one, or one of the outbox now instead of at its next turn.
     fn retry(&self, op: OpId);
-    /// Gives up an op of the outbox, and every op that needs it.
+    /// Gives up an op of the outbox or the tray. What needs it goes to the tray, with the reason.
     fn discard(&self, op: OpId);
-    /// Takes a refused op out of the tray.
-    fn dismiss(&self, op: OpId);
     /// Offers these ops, or all of the outbox and tray if none are named, as a file to save.
     fn export(&self, ops: Vec<OpId>);
     /// Takes ops from the text of an exported file.
@@ -525,8 +400,8 @@ impl Records {
     /// Does these as one intent: all or none. Before the device has opened its store they wait in order for it.
     ///
     /// # Errors
-    /// Problems a person can act on; nothing was done then.
-    pub fn act(self, drafts: Vec<Draft>) -> Result<(), Vec<Problem>> {
+    /// Reasons a person can act on; nothing was done then.
+    pub fn act(self, drafts: Vec<Draft>) -> Result<(), Vec<Reason>> {
         if drafts.is_empty() {
             return Ok(());
         }
@@ -541,8 +416,8 @@ impl Records {
 
     /// Acts, and tells the person if it could not be done.
     pub fn act_or_tell(self, drafts: Vec<Draft>) {
-        if let Err(problems) = self.act(drafts) {
-            let says: Vec<_> = problems.into_iter().map(|problem| problem.says).collect();
+        if let Err(reasons) = self.act(drafts) {
+            let says: Vec<_> = reasons.into_iter().map(|reason| reason.says).collect();
             self.tell(says.join(" "), None);
         }
     }
@@ -679,7 +554,7 @@ impl Records {
     /// What the seed alone knows of what needs the person: the header's words before the device has opened.
     fn count_needs(self) {
         let open = self.tables.with_value(|tables| tables.lists.get(&ListOf::OpenConflicts).map_or(0, BTreeSet::len));
-        self.status.update_untracked(|status| status.needs_you = open);
+        self.status.update_untracked(|status| status.needs_you = u64::try_from(open).unwrap_or(u64::MAX));
     }
 
     fn row(self, key: Key) -> ArcRwSignal<Row> {

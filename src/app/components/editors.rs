@@ -6,7 +6,7 @@ use crate::app::components::marks::FieldMark;
 use crate::app::components::people::member_name;
 use crate::app::dom;
 use crate::app::format;
-use crate::app::records::{Draft, Problem, Records, title_of, use_records};
+use crate::app::records::{Draft, Records, title_of, use_records};
 use crate::model::catalog::{FieldSpec, FieldType, Kind};
 use crate::model::check;
 use crate::model::choice::Choice;
@@ -14,6 +14,7 @@ use crate::model::id::RecordId;
 use crate::model::kinds::Task;
 use crate::model::record::{Key, Record};
 use crate::model::value::Value;
+use crate::sync::op::Reason;
 use leptos::prelude::*;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -120,8 +121,8 @@ impl Editing {
                 self.fault.set(None);
                 true
             }
-            Err(problems) => {
-                self.fault.set(Some(in_words(problems)));
+            Err(reasons) => {
+                self.fault.set(Some(in_words(reasons)));
                 false
             }
         }
@@ -129,8 +130,8 @@ impl Editing {
 }
 
 /// What is wrong, in one line.
-pub fn in_words(problems: Vec<Problem>) -> String {
-    problems.into_iter().map(|problem| problem.says).collect::<Vec<_>>().join(" ")
+pub fn in_words(reasons: Vec<Reason>) -> String {
+    reasons.into_iter().map(|reason| reason.says).collect::<Vec<_>>().join(" ")
 }
 
 /// The value somebody typed for a field of this type.
@@ -466,7 +467,7 @@ fn NewTag(editing: Editing, chosen: Memo<Vec<RecordId>>) -> impl IntoView {
         ];
         match editing.records.act(drafts) {
             Ok(()) => word.set(String::new()),
-            Err(problems) => editing.fault.set(Some(in_words(problems))),
+            Err(reasons) => editing.fault.set(Some(in_words(reasons))),
         }
     };
     view! {

@@ -2,8 +2,9 @@
 
 use crate::model::catalog::Kind;
 use crate::model::id::RecordId;
-use crate::model::record::Key;
+use crate::model::record::{Key, Record};
 use crate::model::value::{Name, Value};
+use crate::sync::op::Change;
 use std::collections::BTreeMap;
 
 /// What a person wants done to one record.
@@ -22,6 +23,14 @@ pub enum Draft {
         key: Key,
         /// By field.
         values: BTreeMap<Name, Value>,
+    },
+    /// Change fields of which the author saw something older than what is shown now: they began to type, and a remote change
+    /// arrived before they had finished. `base` and `was` come from the screen, or that change would be overwritten silently.
+    Edit {
+        /// Which record.
+        key: Key,
+        /// By field.
+        changes: BTreeMap<Name, Change>,
     },
     /// Delete it and everything under it.
     Delete {
@@ -51,7 +60,13 @@ impl Draft {
     pub fn set(key: Key, field: &'static str, value: impl Into<Value>) -> Self {
         Self::Set { key, values: BTreeMap::from([(Name::new(field), value.into())]) }
     }
-    /// The same with one more field. A delete, restore or command has none and stays as it is.
+    /// One field of one record, as an edit of what its author saw.
+    pub fn set_seen(key: Key, field: &'static str, value: impl Into<Value>, seen: Option<&Record>) -> Self {
+        let base = seen.map_or(0, |record| record.version(field));
+        let was = seen.map(|record| record.get(field).clone()).unwrap_or_default();
+        Self::Edit { key, changes: BTreeMap::from([(Name::new(field), Change { base, was, now: value.into() })]) }
+    }
+    /// The same with one more field. An edit, delete, restore or command has none and stays as it is.
     #[must_use]
     pub fn with(mut self, field: &'static str, value: impl Into<Value>) -> Self {
         if let Self::Create { fields: values, .. } | Self::Set { values, .. } = &mut self {
@@ -64,6 +79,7 @@ impl Draft {
         match self {
             Self::Create { key, .. }
             | Self::Set { key, .. }
+            | Self::Edit { key, .. }
             | Self::Delete { key }
             | Self::Restore { key }
             | Self::Command { key, .. } => *key,
