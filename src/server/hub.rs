@@ -1,0 +1,371 @@
+//! The live hub: who is connected, what they follow, and how a committed frame reaches them. A frame is encoded once and
+//! shared by everybody who follows its scope. Queues are bounded; whoever takes too little at a time is told to pull.
+//! Nothing here is durable and nothing here decides what a member may see: `core` does both.
+
+use crate::model::id::{DeviceId, MemberId, WorkspaceId};
+use crate::model::record::Version;
+use crate::model::scope::Scope;
+use crate::sync::wire::{FromServer, Refusal, ScopeState, encode};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::sync::{Notify, mpsc};
+
+/// Messages one connection may have waiting: several seconds of a busy workspace.
+pub const QUEUE_MESSAGES_MAX: usize = 256;
+/// Bytes one connection may have waiting. Frames are shared, but a connection that stands still alone holds them.
+pub const QUEUE_BYTES_MAX: usize = 4 << 20;
+
+/// Who is at the other end of a connection.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Subscriber {
+    /// In which workspace.
+    pub workspace: WorkspaceId,
+    /// As whom.
+    pub member: MemberId,
+    /// On which device.
+    pub device: DeviceId,
+    /// Under which session: the digest of its token, so that signing out ends the connection at once.
+    pub session: [u8; 32],
+}
+
+/// One place in a room: the sending end of a connection's queue.
+struct Seat {
+    who: Subscriber,
+    queue: mpsc::Sender<Arc<[u8]>>,
+    /// Bytes waiting in the queue.
+    waiting: Arc<AtomicUsize>,
+    /// Set once the connection has to end; wakes its `next`.
+    end: Arc<End>,
+    follows: BTreeSet<Scope>,
+}
+
+/// Why a connection ends, told once.
+#[derive(Default)]
+struct End {
+    ended: AtomicBool,
+    why: Mutex<Option<Arc<[u8]>>>,
+    bell: Notify,
+}
+
+impl End {
+    fn set(&self, refusal: Refusal, says: &str) {
+        let message = encode(&FromServer::Refused { refusal, says: says.to_owned() }).map(Arc::from).ok();
+        let mut why = locked(&self.why);
+        if !self.ended.swap(true, Ordering::AcqRel) {
+            *why = message;
+        }
+        drop(why);
+        self.bell.notify_one();
+    }
+}
+
+/// A number for a seat, never used twice while the server runs.
+type SeatId = u64;
+
+/// Everybody connected to one workspace.
+#[derive(Default)]
+struct Room {
+    /// Every frame up to here has been put into the queues.
+    head: Version,
+    seats: BTreeMap<SeatId, Seat>,
+    followers: BTreeMap<Scope, BTreeSet<SeatId>>,
+}
+
+/// A frame ready to be sent.
+#[derive(Debug, Clone)]
+pub struct Sealed {
+    /// Which scope it is for.
+    pub scope: Scope,
+    /// `FromServer::Frame`, encoded.
+    pub message: Arc<[u8]>,
+}
+
+/// What a change of permissions means for one connection.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AccessChange {
+    /// Whose connections.
+    pub member: MemberId,
+    /// Scopes the member may see from now on.
+    pub joins: BTreeSet<Scope>,
+    /// Scopes the member may no longer see.
+    pub leaves: BTreeSet<Scope>,
+}
+
+/// The live hub. Cheap to clone; all clones are one hub.
+#[derive(Clone, Default)]
+pub struct Hub(Arc<Inner>);
+
+#[derive(Default)]
+struct Inner {
+    rooms: Mutex<HashMap<WorkspaceId, Room>>,
+    next_seat: std::sync::atomic::AtomicU64,
+    draining: AtomicBool,
+    /// Rung whenever a connection ends, for `drain`.
+    left: Notify,
+}
+
+/// The receiving end of a connection. Dropping it leaves the hub.
+pub struct Subscription {
+    hub: Hub,
+    who: Subscriber,
+    seat: SeatId,
+    queue: mpsc::Receiver<Arc<[u8]>>,
+    waiting: Arc<AtomicUsize>,
+    end: Arc<End>,
+    told: bool,
+}
+
+impl Subscription {
+    /// Who is at the other end.
+    pub fn who(&self) -> &Subscriber {
+        &self.who
+    }
+    /// The next encoded `FromServer` message to send, in order. After a `Refused`, or once the hub has dropped this
+    /// connection, there is none: close the connection. Safe to cancel.
+    pub async fn next(&mut self) -> Option<Arc<[u8]>> {
+        loop {
+            if self.told {
+                return None;
+            }
+            if self.end.ended.load(Ordering::Acquire) {
+                self.told = true;
+                return locked(&self.end.why).take();
+            }
+            tokio::select! {
+                biased;
+                () = self.end.bell.notified() => {}
+                message = self.queue.recv() => {
+                    let message = message?;
+                    self.waiting.fetch_sub(message.len(), Ordering::AcqRel);
+                    return Some(message);
+                }
+            }
+        }
+    }
+
+    /// Puts a `Beat` into this connection's own queue, behind every frame sent so far, so that what it says about the
+    /// followed scopes is true when it is read. `sums` are left out unless they are given.
+    pub fn beat(&self, now_ms: i64, sums: Vec<ScopeState>) {
+        let rooms = locked(&self.hub.0.rooms);
+        let Some(room) = rooms.get(&self.who.workspace) else { return };
+        let Some(seat) = room.seats.get(&self.seat) else { return };
+        if let Ok(message) = encode(&FromServer::Beat { head: room.head, now_ms, scopes: sums }) {
+            seat.offer(&Arc::from(message));
+        }
+    }
+
+    /// Puts an answer into this connection's own queue, in order with its frames.
+    pub fn answer(&self, message: &FromServer) {
+        let rooms = locked(&self.hub.0.rooms);
+        let Some(seat) = rooms.get(&self.who.workspace).and_then(|room| room.seats.get(&self.seat)) else { return };
+        match encode(message) {
+            Ok(message) => seat.offer(&Arc::from(message)),
+            Err(_) => seat.end.set(Refusal::Failed, "An answer was too large to send. Nothing was lost; try again."),
+        }
+    }
+}
+
+impl Drop for Subscription {
+    fn drop(&mut self) {
+        let mut rooms = locked(&self.hub.0.rooms);
+        if let Some(room) = rooms.get_mut(&self.who.workspace) {
+            room.leave(self.seat);
+            if room.seats.is_empty() {
+                rooms.remove(&self.who.workspace);
+            }
+        }
+        drop(rooms);
+        self.hub.0.left.notify_waiters();
+    }
+}
+
+impl Seat {
+    /// Queues the message, or ends the connection if it is too far behind.
+    fn offer(&self, message: &Arc<[u8]>) {
+        let bytes = message.len();
+        let before = self.waiting.fetch_add(bytes, Ordering::AcqRel);
+        // One message larger than the limit still passes through an empty queue.
+        let fits = before == 0 || before + bytes <= QUEUE_BYTES_MAX;
+        if !fits || self.queue.try_send(Arc::clone(message)).is_err() {
+            self.waiting.fetch_sub(bytes, Ordering::AcqRel);
+            self.end.set(
+                Refusal::TooSlow,
+                "This device took too little at a time. Nothing was lost; it will pull instead.",
+            );
+        }
+    }
+}
+
+impl Room {
+    fn follow(&mut self, seat: SeatId, scope: Scope) {
+        if let Some(known) = self.seats.get_mut(&seat) {
+            known.follows.insert(scope);
+            self.followers.entry(scope).or_default().insert(seat);
+        }
+    }
+    fn unfollow(&mut self, seat: SeatId, scope: Scope) {
+        if let Some(known) = self.seats.get_mut(&seat) {
+            known.follows.remove(&scope);
+        }
+        if let Some(followers) = self.followers.get_mut(&scope) {
+            followers.remove(&seat);
+            if followers.is_empty() {
+                self.followers.remove(&scope);
+            }
+        }
+    }
+    fn leave(&mut self, seat: SeatId) {
+        if let Some(gone) = self.seats.remove(&seat) {
+            for scope in gone.follows {
+                if let Some(followers) = self.followers.get_mut(&scope) {
+                    followers.remove(&seat);
+                    if followers.is_empty() {
+                        self.followers.remove(&scope);
+                    }
+                }
+            }
+        }
+    }
+}
+
+impl Hub {
+    /// Takes a place and follows these scopes. The caller has checked that the member may see them, and holds whatever
+    /// keeps that true until this returns. `head` is the workspace's newest sequence number at that moment.
+    pub fn subscribe(&self, who: Subscriber, scopes: &BTreeSet<Scope>, head: Version) -> Subscription {
+        let (queue, receiver) = mpsc::channel(QUEUE_MESSAGES_MAX);
+        let waiting = Arc::new(AtomicUsize::new(0));
+        let end = Arc::new(End::default());
+        let seat = self.0.next_seat.fetch_add(1, Ordering::Relaxed);
+        let workspace = who.workspace;
+        let mut rooms = locked(&self.0.rooms);
+        let room = rooms.entry(workspace).or_default();
+        room.head = room.head.max(head);
+        let taken = Seat {
+            who: who.clone(),
+            queue,
+            waiting: Arc::clone(&waiting),
+            end: Arc::clone(&end),
+            follows: BTreeSet::new(),
+        };
+        room.seats.insert(seat, taken);
+        for scope in scopes {
+            room.follow(seat, *scope);
+        }
+        drop(rooms);
+        if self.0.draining.load(Ordering::Acquire) {
+            end.set(Refusal::Stopping, STOPPING);
+        }
+        Subscription { hub: self.clone(), who, seat, queue: receiver, waiting, end, told: false }
+    }
+
+    /// Follows more scopes. The caller has checked them, as for `subscribe`.
+    pub fn follow(&self, subscription: &Subscription, scopes: &BTreeSet<Scope>) {
+        let mut rooms = locked(&self.0.rooms);
+        if let Some(room) = rooms.get_mut(&subscription.who.workspace) {
+            for scope in scopes {
+                room.follow(subscription.seat, *scope);
+            }
+        }
+    }
+
+    /// Tells everybody what a commit changed: first who may see more or less, then the frames.
+    pub fn publish(&self, workspace: WorkspaceId, head: Version, access: &[AccessChange], frames: &[Sealed]) {
+        let mut rooms = locked(&self.0.rooms);
+        let Some(room) = rooms.get_mut(&workspace) else { return };
+        room.head = room.head.max(head);
+        for change in access {
+            let seats: Vec<SeatId> =
+                room.seats.iter().filter(|(_, seat)| seat.who.member == change.member).map(|(id, _)| *id).collect();
+            for id in seats {
+                for scope in &change.leaves {
+                    room.unfollow(id, *scope);
+                    room.tell(id, &FromServer::ScopeLeave(*scope));
+                }
+                for scope in &change.joins {
+                    room.tell(id, &FromServer::ScopeJoin(*scope));
+                    room.follow(id, *scope);
+                }
+            }
+        }
+        for frame in frames {
+            for id in room.followers.get(&frame.scope).into_iter().flatten() {
+                if let Some(seat) = room.seats.get(id) {
+                    seat.offer(&frame.message);
+                }
+            }
+        }
+    }
+
+    /// Members with a connection to the workspace.
+    pub fn present(&self, workspace: WorkspaceId) -> BTreeSet<MemberId> {
+        let rooms = locked(&self.0.rooms);
+        rooms.get(&workspace).into_iter().flat_map(|room| room.seats.values()).map(|seat| seat.who.member).collect()
+    }
+
+    /// Devices with a connection to the workspace, with their members.
+    pub fn devices(&self, workspace: WorkspaceId) -> BTreeSet<(MemberId, DeviceId)> {
+        let rooms = locked(&self.0.rooms);
+        let seats = rooms.get(&workspace).into_iter().flat_map(|room| room.seats.values());
+        seats.map(|seat| (seat.who.member, seat.who.device)).collect()
+    }
+
+    /// How many connections there are.
+    pub fn connections(&self) -> usize {
+        locked(&self.0.rooms).values().map(|room| room.seats.len()).sum()
+    }
+
+    /// Ends every connection of this session, in any workspace.
+    pub fn disconnect_session(&self, session: &[u8; 32]) {
+        self.disconnect(|who| who.session == *session, Refusal::SignedOut, "You signed out. Edits that wait are kept.");
+    }
+
+    /// Ends every connection of this member.
+    pub fn disconnect_member(&self, workspace: WorkspaceId, member: MemberId) {
+        let says = "You no longer belong to this workspace. Edits that wait are sent and held for an owner to review.";
+        self.disconnect(|who| who.workspace == workspace && who.member == member, Refusal::Revoked, says);
+    }
+
+    /// Ends every connection to the workspace, so that devices come back and compare their epoch.
+    pub fn disconnect_workspace(&self, workspace: WorkspaceId) {
+        self.disconnect(|who| who.workspace == workspace, Refusal::Stopping, STOPPING);
+    }
+
+    fn disconnect(&self, whom: impl Fn(&Subscriber) -> bool, refusal: Refusal, says: &str) {
+        let rooms = locked(&self.0.rooms);
+        for seat in rooms.values().flat_map(|room| room.seats.values()).filter(|seat| whom(&seat.who)) {
+            seat.end.set(refusal, says);
+        }
+    }
+
+    /// Tells every connection, and every later one, that the server is stopping, and waits until all have left. Bound it
+    /// with a time limit: a peer that does not answer never leaves.
+    pub async fn drain(&self) {
+        self.0.draining.store(true, Ordering::Release);
+        self.disconnect(|_| true, Refusal::Stopping, STOPPING);
+        loop {
+            let left = self.0.left.notified();
+            tokio::pin!(left);
+            left.as_mut().enable();
+            if self.connections() == 0 {
+                return;
+            }
+            left.await;
+        }
+    }
+}
+
+impl Room {
+    fn tell(&self, seat: SeatId, message: &FromServer) {
+        if let (Some(seat), Ok(message)) = (self.seats.get(&seat), encode(message)) {
+            seat.offer(&Arc::from(message));
+        }
+    }
+}
+
+const STOPPING: &str = "The server is stopping. Nothing was lost; connect again in a moment.";
+
+/// The guard, also when a thread panicked while it held it: every change made under these locks is complete by itself.
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
