@@ -1,0 +1,112 @@
+// Somebody at a browser of their own, on a line of their own.
+import { chromium, expect, type Browser, type BrowserContext, type LaunchOptions, type Page } from "@playwright/test";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { Line } from "./line.ts";
+
+/** What Chromium itself writes to the console when a network is gone; no page can prevent it. */
+const NETWORK_IS_GONE = /net::ERR_|WebSocket connection to .* failed|Failed to load resource/;
+
+/** Long enough for any rule about passwords, and the same for everybody. */
+export const PASSWORD = "correct horse battery staple";
+
+/** Whether the browser's profile outlives the browser. */
+export type Profile = "forgotten" | "kept";
+
+export class Person {
+  /** What went wrong in any page of theirs; a test fails on any. */
+  readonly faults: string[] = [];
+  private networkMayFail = false;
+  private context!: BrowserContext;
+  private folder: string | undefined;
+  page!: Page;
+
+  private constructor(
+    readonly name: string,
+    readonly line: Line,
+    private readonly browser: Browser,
+    private readonly launch: LaunchOptions,
+  ) {}
+
+  static async sitDown(
+    name: string,
+    serverPort: number,
+    browser: Browser,
+    launch: LaunchOptions,
+    profile: Profile,
+  ): Promise<Person> {
+    const person = new Person(name, await Line.to(serverPort), browser, launch);
+    if (profile === "kept") person.folder = await mkdtemp(join(tmpdir(), "tidemark-profile-"));
+    await person.openBrowser();
+    return person;
+  }
+
+  get email(): string {
+    return `${this.name.toLowerCase()}@example.com`;
+  }
+
+  /** Opens the browser; with a kept profile everything is as it was left. */
+  async openBrowser(): Promise<void> {
+    const settings = { baseURL: this.line.url, locale: "en-GB", timezoneId: "Europe/Oslo" };
+    this.context =
+      this.folder === undefined
+        ? await this.browser.newContext(settings)
+        : await chromium.launchPersistentContext(this.folder, { ...this.launch, ...settings });
+    this.context.on("weberror", (error) => this.faults.push(`${this.name}: ${error.error().stack}`));
+    this.context.on("console", (message) => {
+      if (message.type() !== "error" || (this.networkMayFail && NETWORK_IS_GONE.test(message.text()))) return;
+      this.faults.push(`${this.name} at ${message.page()?.url()}: ${message.text()}`);
+    });
+    this.page = this.context.pages()[0] ?? (await this.context.newPage());
+  }
+
+  async closeBrowser(): Promise<void> {
+    await this.context.close();
+  }
+
+  async newTab(path: string): Promise<Page> {
+    const tab = await this.context.newPage();
+    await tab.goto(path);
+    return tab;
+  }
+
+  /** The network goes: every connection ends, and the browser says so. */
+  async goOffline(): Promise<void> {
+    this.networkMayFail = true;
+    this.line.cut();
+    await this.context.setOffline(true);
+  }
+
+  async goOnline(): Promise<void> {
+    this.line.open();
+    await this.context.setOffline(false);
+  }
+
+  /** The server, not the network, is about to go away. */
+  expectServerToVanish(): void {
+    this.networkMayFail = true;
+  }
+
+  /** WebSockets are refused from now on; everything else passes. */
+  refuseSockets(): void {
+    this.networkMayFail = true;
+    this.line.refuseSockets();
+  }
+
+  /** Calls a server function with the person's session, for what a test takes for granted. */
+  async call<T>(endpoint: string, form: Record<string, string>): Promise<T> {
+    const response = await this.context.request.post(`/api/${endpoint}`, {
+      form,
+      headers: { accept: "application/json", origin: this.line.url },
+    });
+    expect(response.status(), `${endpoint}: ${await response.text()}`).toBe(200);
+    return (await response.json()) as T;
+  }
+
+  async leave(): Promise<void> {
+    await this.context.close();
+    await this.line.remove();
+    if (this.folder !== undefined) await rm(this.folder, { recursive: true, force: true });
+  }
+}

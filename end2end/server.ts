@@ -1,0 +1,84 @@
+// The built server, as a person would start it: on a free loopback port, with a folder of its own, ended by its process id.
+import { spawn, type ChildProcess } from "node:child_process";
+import { mkdtemp, rm } from "node:fs/promises";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { expect } from "@playwright/test";
+
+const ROOT = resolve(import.meta.dirname, "..");
+const PROGRAM = join(ROOT, "target/release/tidemark");
+
+/** A server with its data, which outlives restarts and goes with `remove`. */
+export class Server {
+  private process: ChildProcess | undefined;
+  /** Everything the server wrote, for the report of a failed test. */
+  log = "";
+
+  private constructor(
+    readonly port: number,
+    readonly folder: string,
+  ) {}
+
+  static async start(): Promise<Server> {
+    const server = new Server(await freePort(), await mkdtemp(join(tmpdir(), "tidemark-e2e-")));
+    await server.start();
+    return server;
+  }
+
+  /** Starts it and waits until it is ready; after `stop` or `kill`, on the same port with the same data. */
+  async start(): Promise<void> {
+    const child = spawn(PROGRAM, ["serve", "--addr", `127.0.0.1:${this.port}`, "--data", this.folder], {
+      cwd: ROOT,
+      stdio: ["ignore", "pipe", "pipe"],
+      env: { ...process.env, LEPTOS_SITE_ROOT: "target/site" },
+    });
+    child.stdout.on("data", (text) => (this.log += text));
+    child.stderr.on("data", (text) => (this.log += text));
+    this.process = child;
+    await expect
+      .poll(async () => (child.exitCode === null ? await this.readiness() : `ended: ${this.log}`))
+      .toBe("ready");
+  }
+
+  /** Asks it to end, as a service manager does, and waits until it has. */
+  async stop(): Promise<void> {
+    await this.end("SIGTERM");
+  }
+
+  /** Ends it between two instructions, as a power cut does. */
+  async kill(): Promise<void> {
+    await this.end("SIGKILL");
+  }
+
+  async remove(): Promise<void> {
+    await this.kill();
+    await rm(this.folder, { recursive: true, force: true });
+  }
+
+  private async end(signal: NodeJS.Signals): Promise<void> {
+    const child = this.process;
+    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
+    const ended = new Promise((done) => child.once("exit", done));
+    child.kill(signal);
+    await ended;
+  }
+
+  private async readiness(): Promise<string> {
+    try {
+      const answer = await fetch(`http://127.0.0.1:${this.port}/health/ready`);
+      return answer.ok ? "ready" : `answers ${answer.status}`;
+    } catch {
+      return "silent";
+    }
+  }
+}
+
+async function freePort(): Promise<number> {
+  const probe = createServer().listen(0, "127.0.0.1");
+  await new Promise((done) => probe.once("listening", done));
+  const address = probe.address();
+  await new Promise((done) => probe.close(done));
+  if (address === null || typeof address === "string") throw new Error("no free port");
+  return address.port;
+}
