@@ -27,17 +27,17 @@ test: ## Set up and run every check: format, lints, tests of both faces, and rea
 	@for target in lint unit build e2e; do $(MAKE) --no-print-directory "$$target"; done
 
 .PHONY: setup
-setup: ## Install what building and testing need, and nothing that is already there.
-	@scripts/setup.sh compiler packages tools browser
+setup: ## Install everything that any target needs, and nothing that is already there.
+	@scripts/setup.sh compiler packages tools browser watcher
 
 .PHONY: dev
 dev: ## Rebuild and reload on every change, at 127.0.0.1:3000.
-	@scripts/setup.sh compiler packages tools
+	@scripts/setup.sh compiler packages tools watcher
 	@$(ENV) exec cargo leptos watch
 
 .PHONY: build
 build: ## Build the product: the server with its browser face, optimised.
-	$(ENV) cargo leptos build --release --cargo-locked
+	@scripts/build.sh
 
 .PHONY: fmt
 fmt: ## Format the Rust code.

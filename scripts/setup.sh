@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs what building and testing Tidemark need. Usage: scripts/setup.sh [compiler] [packages] [tools] [browser]
+# Installs what building and testing Tidemark need. Usage: scripts/setup.sh [compiler] [packages] [tools] [browser] [watcher]
 #
 # Each step looks first and says in one line what it found or does, so a second run changes nothing and needs no
 # network. The ordinary way is tried first; where its server cannot be reached, Debian's packages stand in.
@@ -87,9 +87,13 @@ setup_packages() {
 }
 
 setup_tools() {
-  setup_tool cargo-leptos "$cargo_leptos_version" "cargo leptos --version" --locked --features no_downloads
   # Without --locked: only the version of the command itself matters, and its lock file ages badly.
   setup_tool wasm-bindgen-cli "$wasm_bindgen_version" "wasm-bindgen --version"
+}
+
+# Only `make dev` needs it; compiling it takes longer than compiling Tidemark.
+setup_watcher() {
+  setup_tool cargo-leptos "$cargo_leptos_version" "cargo leptos --version" --locked --features no_downloads
 }
 
 # A tool that runs for seconds is compiled fast, not into fast code: a fifth of the time.
@@ -125,7 +129,7 @@ setup_browser() {
 
 for step in "$@"; do
   case $step in
-    compiler | packages | tools | browser) "setup_$step" ;;
+    compiler | packages | tools | browser | watcher) "setup_$step" ;;
     *) fail "there is no step called $step" ;;
   esac
 done
