@@ -67,7 +67,7 @@ has_compiler() { compiles_for_browser rustc && cargo clippy --version >/dev/null
 rustup_answers() {
   command -v rustup >/dev/null || return 1
   local code=0
-  env -u RUSTUP_TOOLCHAIN timeout "$probe_timeout_s" rustup check --no-self-update >/dev/null 2>&1 || code=$?
+  env -u RUSTUP_TOOLCHAIN timeout "$probe_timeout_s" rustup check >/dev/null 2>&1 || code=$?
   [ "$code" = 0 ] || [ "$code" = 100 ]
 }
 

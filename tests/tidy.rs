@@ -101,7 +101,7 @@ const BANS: &[Ban] = &[
     in_production(&["src/"], ".expect(", "`?`, or a default that is right, or a type that cannot be empty"),
     in_production(&["src/"], "panic!", "an error that a caller can answer"),
     in_production(&["src/"], "unreachable!", "a type in which the case does not exist"),
-    in_production(&["src/"], "let _ =", "handle the error, or name why it may be lost with `.ok()` and a comment"),
+    in_production(&["src/"], "let _ =", "handle the error: `if let Err(error) = …` and a sentence in the log"),
     ban(RUST, "todo!", "finish it, or leave it out and say so in CHANGELOG.md"),
     ban(RUST, "unimplemented!", "finish it, or leave it out and say so in CHANGELOG.md"),
     ban(RUST, "dbg!", "tracing::debug! with a sentence"),
@@ -125,7 +125,6 @@ const BANS: &[Ban] = &[
     ban(&["tests/"], "time::sleep", "wait for the condition, with a timeout around it"),
     // Leptos 0.8.23.
     ban(&["src/"], "inner_html", "elements; a string of HTML is not escaped"),
-    ban(&["src/"], "</textarea>", "`<textarea prop:value=… />`; children of a textarea are not escaped on the server"),
     Ban {
         within: &["src/"],
         except: &["src/lib.rs", "src/browser"],
@@ -210,6 +209,7 @@ fn check(path: &str, text: &str) -> Vec<Finding> {
         check_bans(path, &code, &in_tests, &mut found);
         check_layers(path, &code, &mut found);
         check_endpoints(text, &code, &mut found);
+        check_textareas(text, &code, &mut found);
         if !text.starts_with("//!") {
             found(1, "a file opens with `//!`: what this room is for and what does not belong in it".into());
         }
@@ -268,6 +268,19 @@ fn check_endpoints(text: &str, code: &str, found: &mut impl FnMut(usize, String)
                 number + 1,
                 "`#[server]` without `endpoint = \"…\"`: the default path changes with the folder".into(),
             );
+        }
+    }
+}
+
+/// Leptos 0.8.23 does not escape the children of a textarea on the server.
+fn check_textareas(text: &str, code: &str, found: &mut impl FnMut(usize, String)) {
+    let raw: Vec<char> = text.chars().collect();
+    for (at, _) in code.match_indices("</textarea>") {
+        // The blanked code has the same characters in number; in bytes it may be shorter.
+        let before = code[..at].chars().count();
+        if raw[..before].iter().rev().find(|c| !c.is_whitespace()) != Some(&'>') {
+            let line = code[..at].matches('\n').count() + 1;
+            found(line, "`<textarea>` with children: write instead: `prop:value`; children are not escaped".into());
         }
     }
 }
@@ -438,6 +451,7 @@ mod tests {
             ("src/server/a.rs", "println!();", "tracing"),
             ("src/app/a.rs", "view! { <div inner_html=x/> }", "escaped"),
             ("src/app/a.rs", "view! { <textarea>{text}</textarea> }", "prop:value"),
+            ("src/app/a.rs", "view! { <textarea>\"text\"</textarea> }", "prop:value"),
             ("src/app/a.rs", "mount_to_body(App);", "lib.rs"),
             ("src/api/a.rs", "#[server]", "endpoint"),
             ("src/api/a.rs", "#[server(\n  prefix = \"/api\"\n)]", "endpoint"),
@@ -470,6 +484,7 @@ mod tests {
             ("src/server/cli.rs", "println!();"),
             ("src/api/a.rs", "#[server(endpoint = \"a\")]\nasync fn a() {}"),
             ("src/app/a.rs", "view! { <textarea prop:value=x /> }"),
+            ("src/app/a.rs", "let é = 1; view! { <textarea\n  prop:value=x\n></textarea> }"),
             ("src/lib.rs", "mount_to_body(App);"),
         ];
         for (path, text) in fine {
