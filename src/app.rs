@@ -10,6 +10,7 @@ pub mod format;
 pub mod frame;
 pub mod members;
 pub mod notes;
+pub mod project;
 pub mod projects;
 pub mod records;
 pub mod sync_centre;
@@ -26,7 +27,9 @@ use leptos_router::components::{ParentRoute, Route, Router, Routes};
 use leptos_router::path;
 use members::MembersPage;
 use notes::{NotePage, NotesPage};
-use projects::{ProjectPage, ProjectsPage};
+use project::ProjectPage;
+use project::panel::{PhasePanel, ProjectPanel, StepPanel, TaskPanel};
+use projects::ProjectsPage;
 use records::Records;
 use std::sync::Arc;
 use sync_centre::SyncCentrePage;
@@ -97,8 +100,13 @@ pub fn App() -> impl IntoView {
                 <ParentRoute path=path!("") view=Frame>
                     <Route path=path!("") view=DashboardPage/>
                     <Route path=path!("/projects") view=ProjectsPage/>
-                    <Route path=path!("/project/:project") view=ProjectPage/>
-                    <Route path=path!("/project/:project/task/:task") view=ProjectPage/>
+                    <ParentRoute path=path!("/project/:project") view=ProjectPage>
+                        <Route path=path!("") view=|| ()/>
+                        <Route path=path!("task/:record") view=TaskPanel/>
+                        <Route path=path!("step/:record") view=StepPanel/>
+                        <Route path=path!("phase/:record") view=PhasePanel/>
+                        <Route path=path!("details") view=ProjectPanel/>
+                    </ParentRoute>
                     <Route path=path!("/notes") view=NotesPage/>
                     <Route path=path!("/note/:note") view=NotePage/>
                     <Route path=path!("/conflicts") view=ConflictsPage/>

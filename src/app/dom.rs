@@ -17,6 +17,11 @@ mod here {
         });
     }
 
+    /// Whether a key was pressed on the element that listens, not on something inside it.
+    pub fn is_own(event: &web_sys::KeyboardEvent) -> bool {
+        event.target() == event.current_target()
+    }
+
     /// How far the element of a scroll event is scrolled and how high it is, pixels.
     pub fn scrolled(event: &web_sys::Event) -> Option<(i32, i32)> {
         let element = event.target()?.dyn_into::<web_sys::Element>().ok()?;
@@ -81,6 +86,9 @@ mod here {
 #[cfg(not(feature = "hydrate"))]
 mod here {
     pub fn focus(_: String) {}
+    pub fn is_own(_: &leptos::web_sys::KeyboardEvent) -> bool {
+        false
+    }
     pub fn scrolled(_: &leptos::web_sys::Event) -> Option<(i32, i32)> {
         None
     }

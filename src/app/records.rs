@@ -185,6 +185,7 @@ pub struct Records {
     tables: StoredValue<Tables>,
     device: StoredValue<Option<Arc<dyn Device>>>,
     early: StoredValue<Vec<Vec<Draft>>>,
+    ready: RwSignal<bool>,
     viewer: RwSignal<Option<Viewer>>,
     status: RwSignal<Status>,
     pending: RwSignal<Arc<Vec<Pending>>>,
@@ -220,6 +221,7 @@ impl Records {
             tables: StoredValue::new(Tables::default()),
             device: StoredValue::new(None),
             early: StoredValue::new(Vec::new()),
+            ready: RwSignal::new(false),
             viewer: RwSignal::new(seed.viewer),
             status: RwSignal::new(Status::default()),
             pending: RwSignal::new(Arc::default()),
@@ -377,6 +379,11 @@ impl Records {
         Signal::derive(move || complete.with(|scopes| scopes.contains(&scope)))
     }
 
+    /// Whether the device has opened its store: from then on it speaks for the copy.
+    pub fn ready(self) -> Signal<bool> {
+        self.ready.into()
+    }
+
     /// Whether a newer build waits to take over.
     pub fn update_ready(self) -> Signal<bool> {
         self.update_ready.into()
@@ -446,6 +453,7 @@ impl Records {
             self.viewer.set(viewer);
         }
         self.device.set_value(Some(device));
+        self.ready.set(true);
         for drafts in self.early.try_update_value(std::mem::take).unwrap_or_default() {
             self.act_or_tell(drafts);
         }

@@ -1,0 +1,139 @@
+//! One project: its head, its tree, and beside it the panel of whatever is open.
+
+pub mod comments;
+pub mod history;
+pub mod panel;
+pub mod time_log;
+pub mod tree;
+
+use crate::app::components::marks::{Progress, RecordMark};
+use crate::app::format;
+use crate::app::records::{Records, use_records};
+use crate::model::catalog::Kind;
+use crate::model::choice::ProjectState;
+use crate::model::kinds::Project;
+use crate::model::record::Key;
+use crate::model::scope::Scope;
+use leptos::prelude::*;
+use leptos_meta::Title;
+use leptos_router::components::Outlet;
+use leptos_router::hooks::{use_location, use_params_map};
+use tree::Tree;
+
+/// The page of the project in the address.
+#[component]
+pub fn ProjectPage() -> impl IntoView {
+    let params = use_params_map();
+    let project = Memo::new(move |_| params.with(|params| params.get_str("project").and_then(|id| id.parse().ok())));
+    move || match project.get() {
+        Some(id) => view! { <OneProject project=Key::new(Kind::Project, id)/> }.into_any(),
+        None => view! { <NotHere what="project"/> }.into_any(),
+    }
+}
+
+#[component]
+fn OneProject(project: Key) -> impl IntoView {
+    let records = use_records();
+    let here = records.get(project);
+    let known = Memo::new(move |_| here.with(Option::is_some));
+    let complete = records.complete(Scope::Project(project.id));
+    let path = use_location().pathname;
+    let panel_open = Memo::new(move |_| path.with(|path| path.split('/').filter(|part| !part.is_empty()).count() > 2));
+    open_when_ready(records, Scope::Project(project.id));
+    let title = records.title(project);
+    view! {
+        <Title text=move || title.get()/>
+        <Show
+            when=move || known.get()
+            fallback=move || view! {
+                <Show when=move || complete.get() fallback=|| view! { <Arriving/> }>
+                    <NotHere what="project"/>
+                </Show>
+            }
+        >
+            <div class="project" data-panel=move || if panel_open.get() { "open" } else { "closed" }>
+                <section class="project-main" aria-label="Project">
+                    <ProjectHead project/>
+                    <Tree project/>
+                </section>
+                <Outlet/>
+            </div>
+        </Show>
+    }
+}
+
+/// Asks the device for a scope as soon as there is a device.
+fn open_when_ready(records: Records, scope: Scope) {
+    let ready = records.ready();
+    Effect::new(move || {
+        if ready.get()
+            && let Some(device) = records.device()
+        {
+            device.open(scope);
+        }
+    });
+}
+
+#[component]
+fn ProjectHead(project: Key) -> impl IntoView {
+    let records = use_records();
+    let record = records.get(project);
+    let title = records.title(project);
+    let percent = move || record.with(|record| record.as_deref().and_then(|record| Project(record).progress()).unwrap_or(0));
+    let facts = move || {
+        record.with(|record| {
+            let Some(record) = record.as_deref() else { return String::new() };
+            let project = Project(record);
+            let mut facts = vec![
+                project.state().unwrap_or(ProjectState::Active).label().to_owned(),
+                format!(
+                    "{} of {} done",
+                    format::whole(project.tasks_done().unwrap_or(0)),
+                    format::count(project.tasks_total().unwrap_or(0), "task", "tasks")
+                ),
+            ];
+            if !project.due().is_empty() {
+                facts.push(format!("due {}", format::date(project.due())));
+            }
+            facts.join(" · ")
+        })
+    };
+    view! {
+        <header class="project-head">
+            <div class="project-title">
+                <h1>{move || title.get()}</h1>
+                <RecordMark key=project/>
+                <a class="button quiet" href=format!("/project/{}/details", project.id)>"Project details"</a>
+            </div>
+            <div class="project-facts">
+                <Progress of=title percent=Signal::derive(percent)/>
+                <span class="quiet-text">{facts}</span>
+            </div>
+        </header>
+    }
+}
+
+/// Something that is not on this device, and may not exist.
+#[component]
+pub fn NotHere(what: &'static str) -> impl IntoView {
+    view! {
+        <div class="empty">
+            <h1>{format!("This {what} is not here")}</h1>
+            <p>"It was deleted, or it is in a project you cannot see. Edits you made to it are in the sync centre, and nothing was lost."</p>
+            <p><a class="button" href="/sync">"Open the sync centre"</a></p>
+        </div>
+    }
+}
+
+/// What is shown while a scope is on its way for the first time.
+#[component]
+pub fn Arriving() -> impl IntoView {
+    view! {
+        <div class="skeleton" role="status">
+            <span class="sr-only">"Arriving from the server"</span>
+            <span class="skeleton-line" aria-hidden="true"></span>
+            <span class="skeleton-line" aria-hidden="true"></span>
+            <span class="skeleton-line" aria-hidden="true"></span>
+        </div>
+    }
+}

@@ -1,0 +1,118 @@
+//! Time people spent on a task. Entries are added, never overwritten.
+
+use crate::app::components::editors::in_words;
+use crate::app::components::marks::RecordMark;
+use crate::app::components::people::member_name;
+use crate::app::format;
+use crate::app::records::{Draft, use_records};
+use crate::model::catalog::Kind;
+use crate::model::id::RecordId;
+use crate::model::kinds;
+use crate::model::record::Key;
+use leptos::prelude::*;
+use uuid::Uuid;
+
+/// The time entries of a task with their sum, and a place to add one.
+#[component]
+pub fn TimeLog(task: Key) -> impl IntoView {
+    let records = use_records();
+    let entries = records.children(task, Kind::TimeLog);
+    let sum = Memo::new(move |_| {
+        entries
+            .get()
+            .iter()
+            .filter_map(|key| records.get(*key).get())
+            .filter_map(|record| kinds::TimeLog(&record).minutes())
+            .fold(0_i64, i64::saturating_add)
+    });
+    view! {
+        <section class="panel-section" aria-labelledby="time-title">
+            <h3 id="time-title">"Time log" <span class="quiet-text">{move || format!(" {}", format::minutes(sum.get()))}</span></h3>
+            <ul class="entries">
+                <For each=move || entries.get().to_vec() key=|key| *key let(key)>
+                    <OneEntry key/>
+                </For>
+            </ul>
+            <NewEntry task/>
+        </section>
+    }
+}
+
+#[component]
+fn OneEntry(key: Key) -> impl IntoView {
+    let records = use_records();
+    let record = records.get(key);
+    let locked = records.locked(key);
+    let says = move || {
+        let Some(record) = record.get() else { return String::new() };
+        let entry = kinds::TimeLog(&record);
+        let author = entry.author().map_or_else(|| "You".to_owned(), |id| member_name(records, Some(id)));
+        let note = if entry.note().is_empty() { String::new() } else { format!(" · {}", entry.note()) };
+        format!("{} · {} · {author}{note}", format::date(entry.day()), format::minutes(entry.minutes().unwrap_or(0)))
+    };
+    view! {
+        <li class="entry">
+            <span>{says}</span>
+            <RecordMark key/>
+            <Show when=move || !locked.get()>
+                <button type="button" class="icon-button" aria-label=move || format!("Delete time entry {}", says()) on:click=move |_| {
+                    match records.act(vec![Draft::Delete { key }]) {
+                        Ok(()) => records.tell("Deleted a time entry.", Some(vec![Draft::Restore { key }])),
+                        Err(reasons) => records.tell(in_words(reasons), None),
+                    }
+                }>"×"</button>
+            </Show>
+        </li>
+    }
+}
+
+#[component]
+fn NewEntry(task: Key) -> impl IntoView {
+    let records = use_records();
+    let record = records.get(task);
+    let actor = records.actor();
+    let may = move || {
+        let scope = record.with(|task| task.as_deref().map(|task| task.scope));
+        actor.get().zip(scope).is_some_and(|(actor, scope)| {
+            crate::model::permission::may_create(&actor, Kind::TimeLog.spec(), scope)
+        })
+    };
+    let day = RwSignal::new(String::new());
+    let minutes = RwSignal::new(String::new());
+    let note = RwSignal::new(String::new());
+    let fault = RwSignal::new(None::<String>);
+    let add = move |event: leptos::ev::SubmitEvent| {
+        event.prevent_default();
+        let Ok(spent) = minutes.get_untracked().trim().parse::<i64>() else {
+            fault.set(Some("Minutes are a whole number, such as 45.".to_owned()));
+            return;
+        };
+        let mut draft = Draft::create(Kind::TimeLog, RecordId(Uuid::now_v7()))
+            .with("task", task.id)
+            .with("day", day.get_untracked())
+            .with("minutes", spent);
+        let words = note.get_untracked().trim().to_owned();
+        if !words.is_empty() {
+            draft = draft.with("note", words);
+        }
+        match records.act(vec![draft]) {
+            Ok(()) => {
+                minutes.set(String::new());
+                note.set(String::new());
+                fault.set(None);
+            }
+            Err(reasons) => fault.set(Some(in_words(reasons))),
+        }
+    };
+    view! {
+        <Show when=may>
+            <form class="time-form" on:submit=add>
+                <label>"Day" <input class="input" type="date" required prop:value=move || day.get() on:input=move |event| day.set(event_target_value(&event))/></label>
+                <label>"Minutes" <input class="input" type="number" min="1" max="1440" required prop:value=move || minutes.get() on:input=move |event| minutes.set(event_target_value(&event))/></label>
+                <label>"Note" <input class="input" maxlength="500" prop:value=move || note.get() on:input=move |event| note.set(event_target_value(&event))/></label>
+                <button type="submit" class="button">"Log time"</button>
+                <p class="field-error" role="alert">{move || fault.get()}</p>
+            </form>
+        </Show>
+    }
+}
