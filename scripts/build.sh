@@ -7,8 +7,9 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 source scripts/env.sh
 
-# Exactly the features and the profile of `make unit`, so that nothing is compiled twice.
-cargo build --release --locked --features ssr --bin tidemark
+# Exactly what `make unit` compiles, so that nothing is compiled twice: there are no examples, but asking for them makes
+# cargo choose the features of dependencies as it does for tests.
+cargo build --release --locked --features ssr --bin tidemark --examples
 cargo build --profile wasm-release --locked --lib --features hydrate \
   --target wasm32-unknown-unknown --target-dir target/front
 
