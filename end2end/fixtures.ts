@@ -28,7 +28,7 @@ export const test = base.extend<Given>({
   stranger: async ({ server, browser, launchOptions }, use) => {
     const people: Person[] = [];
     await use(async (name, profile = "forgotten") => {
-      const person = await Person.sitDown(name, server.port, browser, launchOptions, profile);
+      const person = await Person.sitDown(name, server, browser, launchOptions, profile);
       people.push(person);
       return person;
     });

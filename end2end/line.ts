@@ -1,31 +1,37 @@
-// The line between one person and the server: a port of their own that passes bytes on. It can be cut, which ends every
-// connection at once, the page's, the socket's and the service worker's alike, or refuse WebSockets, as some proxies do.
-import { connect, createServer, type Server as Listener, type Socket } from "node:net";
+// The line between one person and the server: a proxy of their browser's own. It can be cut, which ends every connection at
+// once, the page's, the socket's and the service worker's alike, or refuse WebSockets, as some offices' proxies do.
+import { connect, type Socket } from "node:net";
+import { createServer, request, type IncomingMessage, type Server as Proxy, type ServerResponse } from "node:http";
+import type { Duplex } from "node:stream";
 
 type State = "open" | "cut" | "without-sockets";
 
 export class Line {
   private state: State = "open";
-  private readonly connections = new Set<Socket>();
+  private readonly connections = new Set<Duplex>();
 
   private constructor(
-    private readonly listener: Listener,
+    private readonly proxy: Proxy,
     private readonly serverPort: number,
   ) {}
 
   static async to(serverPort: number): Promise<Line> {
-    const listener = createServer();
-    const line = new Line(listener, serverPort);
-    listener.on("connection", (near) => line.carry(near));
-    listener.listen(0, "127.0.0.1");
-    await new Promise((done) => listener.once("listening", done));
+    const proxy = createServer();
+    const line = new Line(proxy, serverPort);
+    proxy.on("connection", (socket: Socket) => line.keep(socket));
+    proxy.on("request", (asked, answer) => line.pass(asked, answer));
+    // Browsers ask a proxy for a tunnel when they open a WebSocket.
+    proxy.on("connect", (asked, socket: Socket, head) => line.tunnel(asked, socket, head));
+    proxy.listen(0, "127.0.0.1");
+    await new Promise((done) => proxy.once("listening", done));
     return line;
   }
 
-  get url(): string {
-    const address = this.listener.address();
+  /** As the browser's settings want it. `<-loopback>` makes it go through the proxy even to this machine. */
+  get settings(): { server: string; bypass: string } {
+    const address = this.proxy.address();
     if (address === null || typeof address === "string") throw new Error("the line has no port");
-    return `http://127.0.0.1:${address.port}`;
+    return { server: `http://127.0.0.1:${address.port}`, bypass: "<-loopback>" };
   }
 
   cut(): void {
@@ -42,7 +48,7 @@ export class Line {
 
   async remove(): Promise<void> {
     this.turn("cut");
-    await new Promise((done) => this.listener.close(done));
+    await new Promise((done) => this.proxy.close(done));
   }
 
   private turn(state: State): void {
@@ -50,30 +56,47 @@ export class Line {
     for (const connection of this.connections) connection.destroy();
   }
 
-  private carry(near: Socket): void {
-    if (this.state === "cut") {
-      near.destroy();
+  private keep(connection: Duplex): void {
+    this.connections.add(connection);
+    // An error is always followed by a close, and a broken connection is what these tests are about.
+    connection.on("error", () => connection.destroy());
+    connection.on("close", () => this.connections.delete(connection));
+    if (this.state === "cut") connection.destroy();
+  }
+
+  private pass(asked: IncomingMessage, answer: ServerResponse): void {
+    const target = new URL(asked.url ?? "/", "http://127.0.0.1");
+    const onward = request({
+      host: "127.0.0.1",
+      port: this.serverPort,
+      method: asked.method,
+      path: target.pathname + target.search,
+      headers: asked.headers,
+    });
+    onward.on("error", () => asked.socket.destroy());
+    onward.on("response", (given) => {
+      answer.writeHead(given.statusCode ?? 502, given.rawHeaders);
+      given.on("error", () => answer.destroy());
+      given.pipe(answer);
+    });
+    answer.on("close", () => onward.destroy());
+    asked.pipe(onward);
+  }
+
+  private tunnel(_asked: IncomingMessage, near: Socket, head: Buffer): void {
+    if (this.state === "without-sockets") {
+      near.end("HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
       return;
     }
     const far = connect(this.serverPort, "127.0.0.1");
-    for (const [end, other] of [
-      [near, far],
-      [far, near],
-    ] as const) {
-      this.connections.add(end);
-      end.on("error", () => other.destroy());
-      end.on("close", () => {
-        this.connections.delete(end);
-        other.destroy();
-      });
-    }
-    near.on("data", (bytes) => {
-      if (this.state === "without-sockets" && /^upgrade: *websocket/im.test(bytes.toString("latin1"))) {
-        near.end("HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
-      } else if (!far.destroyed) {
-        far.write(bytes);
-      }
+    this.keep(far);
+    far.on("close", () => near.destroy());
+    near.on("close", () => far.destroy());
+    far.once("connect", () => {
+      near.write("HTTP/1.1 200 Connection Established\r\n\r\n");
+      far.write(head);
+      far.pipe(near);
+      near.pipe(far);
     });
-    far.pipe(near);
   }
 }

@@ -4,6 +4,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Line } from "./line.ts";
+import type { Server } from "./server.ts";
 
 /** What Chromium itself writes to the console when a network is gone; no page can prevent it. */
 const NETWORK_IS_GONE = /net::ERR_|WebSocket connection to .* failed|Failed to load resource/;
@@ -24,19 +25,20 @@ export class Person {
 
   private constructor(
     readonly name: string,
-    readonly line: Line,
+    private readonly url: string,
+    private readonly line: Line,
     private readonly browser: Browser,
     private readonly launch: LaunchOptions,
   ) {}
 
   static async sitDown(
     name: string,
-    serverPort: number,
+    server: Server,
     browser: Browser,
     launch: LaunchOptions,
     profile: Profile,
   ): Promise<Person> {
-    const person = new Person(name, await Line.to(serverPort), browser, launch);
+    const person = new Person(name, server.url, await Line.to(server.port), browser, launch);
     if (profile === "kept") person.folder = await mkdtemp(join(tmpdir(), "tidemark-profile-"));
     await person.openBrowser();
     return person;
@@ -48,7 +50,7 @@ export class Person {
 
   /** Opens the browser; with a kept profile everything is as it was left. */
   async openBrowser(): Promise<void> {
-    const settings = { baseURL: this.line.url, locale: "en-GB", timezoneId: "Europe/Oslo" };
+    const settings = { baseURL: this.url, proxy: this.line.settings, locale: "en-GB", timezoneId: "Europe/Oslo" };
     this.context =
       this.folder === undefined
         ? await this.browser.newContext(settings)
@@ -98,7 +100,7 @@ export class Person {
   async call<T>(endpoint: string, form: Record<string, string>): Promise<T> {
     const response = await this.context.request.post(`/api/${endpoint}`, {
       form,
-      headers: { accept: "application/json", origin: this.line.url },
+      headers: { accept: "application/json", origin: this.url },
     });
     expect(response.status(), `${endpoint}: ${await response.text()}`).toBe(200);
     return (await response.json()) as T;

@@ -20,6 +20,10 @@ export class Server {
     readonly folder: string,
   ) {}
 
+  get url(): string {
+    return `http://127.0.0.1:${this.port}`;
+  }
+
   static async start(): Promise<Server> {
     const server = new Server(await freePort(), await mkdtemp(join(tmpdir(), "tidemark-e2e-")));
     await server.start();
@@ -28,10 +32,9 @@ export class Server {
 
   /** Starts it and waits until it is ready; after `stop` or `kill`, on the same port with the same data. */
   async start(): Promise<void> {
-    const child = spawn(PROGRAM, ["serve", "--addr", `127.0.0.1:${this.port}`, "--data", this.folder], {
+    const child = spawn(PROGRAM, ["serve", "--listen", `127.0.0.1:${this.port}`, "--data", this.folder], {
       cwd: ROOT,
       stdio: ["ignore", "pipe", "pipe"],
-      env: { ...process.env, LEPTOS_SITE_ROOT: "target/site" },
     });
     child.stdout.on("data", (text) => (this.log += text));
     child.stderr.on("data", (text) => (this.log += text));
@@ -66,7 +69,7 @@ export class Server {
 
   private async readiness(): Promise<string> {
     try {
-      const answer = await fetch(`http://127.0.0.1:${this.port}/health/ready`);
+      const answer = await fetch(`${this.url}/health/ready`);
       return answer.ok ? "ready" : `answers ${answer.status}`;
     } catch {
       return "silent";
