@@ -1,1 +1,11 @@
-//! The device: thin adapters between the replica and IndexedDB, tabs, sockets and the service worker.
+//! The device: thin adapters between the replica and IndexedDB, tabs, sockets and the service worker. What to do is decided
+//! in `sync::replica`; here it is done.
+
+pub mod clock;
+pub mod file;
+pub mod last_resort;
+pub mod line;
+pub mod profile;
+pub mod storage;
+pub mod tabs;
+pub mod worker;

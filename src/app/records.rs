@@ -515,9 +515,7 @@ impl Records {
     /// Forgets every record: before another person's or another workspace's are shown.
     pub fn clear(self) {
         let keys: Vec<_> = self.tables.with_value(|tables| tables.rows.keys().copied().collect());
-        self.apply(
-            keys.into_iter().map(|key| Shown { key, record: None, waiting: Waiting::Nothing }).collect(),
-        );
+        self.apply(keys.into_iter().map(|key| Shown { key, record: None, waiting: Waiting::Nothing }).collect());
     }
 
     /// The state of the copy, its outbox and its tray.
@@ -669,8 +667,8 @@ fn places(record: &Record) -> Vec<(ListOf, String)> {
         }
         Kind::Conflict => {
             let conflict = Conflict(record);
-            let open = conflict.state() != Some(ConflictState::Settled)
-                && conflict.class() != Some(ConflictClass::Superseded);
+            let open =
+                conflict.state() != Some(ConflictState::Settled) && conflict.class() != Some(ConflictClass::Superseded);
             // Newest first: the complement of the instant, in digits that sort as text.
             let newest_first = format!("{:020}", i64::MAX - conflict.mine_at().unwrap_or(0).max(0));
             places.push((if open { ListOf::OpenConflicts } else { ListOf::QuietConflicts }, newest_first));

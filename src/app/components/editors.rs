@@ -390,7 +390,9 @@ fn Another(editing: Editing, to: Kind) -> impl IntoView {
 fn Several(editing: Editing, to: Kind) -> impl IntoView {
     let records = editing.records;
     let chosen = Memo::new(move |_| {
-        editing.record.with(|record| record.as_ref().map(|record| record.references(editing.spec.name)).unwrap_or_default())
+        editing
+            .record
+            .with(|record| record.as_ref().map(|record| record.references(editing.spec.name)).unwrap_or_default())
     });
     let options = Memo::new(move |_| {
         chosen.with(|chosen| {
@@ -536,9 +538,7 @@ fn Checklist(editing: Editing) -> impl IntoView {
         event.prevent_default();
         let text = new.get_untracked().trim().to_owned();
         let id = Uuid::now_v7().to_string();
-        if !text.is_empty()
-            && change(&|items| items.push(Item { id: id.clone(), text: text.clone(), done: false }))
-        {
+        if !text.is_empty() && change(&|items| items.push(Item { id: id.clone(), text: text.clone(), done: false })) {
             new.set(String::new());
         }
     };

@@ -1,0 +1,342 @@
+//! The conversation with the server: the live channel, a WebSocket of binary messages, or, where a proxy refuses it, the same
+//! messages one request at a time. The replica cannot tell them apart. What was said by a line that has been given up is not
+//! heard any more.
+
+use crate::api::sync::{LIVE_PATH, hello, pull, push};
+use crate::api::{ApiError, account};
+use crate::browser::clock::pause;
+use crate::model::id::MemberId;
+use crate::model::record::Version;
+use crate::model::scope::Scope;
+use crate::sync::replica::Event;
+use crate::sync::wire;
+use crate::sync::wire::{FromDevice, FromServer, Hello, Pull, Pulled, Pushed, Welcome};
+use js_sys::{ArrayBuffer, Uint8Array};
+use leptos::prelude::window;
+use leptos::task::spawn_local;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_bytes::ByteBuf;
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::rc::Rc;
+use wasm_bindgen::JsCast;
+use wasm_bindgen::prelude::Closure;
+use web_sys::{BinaryType, MessageEvent, WebSocket};
+
+/// So many sockets that never opened, one after the other, and requests are tried instead: once may be a server that starts.
+const REFUSED_MAX: u32 = 2;
+/// Between two looks at the server without a socket, while something happens.
+const LOOK_MS_MIN: i32 = 2_000;
+/// The same, while nothing does: each quiet look doubles the wait up to this.
+const LOOK_MS_MAX: i32 = 15_000;
+
+/// One line after the other to the server.
+pub struct Line {
+    member: MemberId,
+    way: RefCell<Way>,
+    /// Counts lines; what an older one says is not heard.
+    nth: Cell<u64>,
+    refused: Cell<u32>,
+    tell: Box<dyn Fn(Event)>,
+}
+
+/// How the current line goes.
+enum Way {
+    Down,
+    Socket(WebSocket),
+    Requests(Rc<Requests>),
+}
+
+/// What a line of requests has to remember, because each request stands alone.
+#[derive(Default)]
+struct Requests {
+    hello: RefCell<Option<Hello>>,
+    scopes: RefCell<Vec<Scope>>,
+    tidemarks: RefCell<BTreeMap<Scope, Version>>,
+    wait_ms: Cell<i32>,
+}
+
+impl Line {
+    /// A line that is down. `tell` hears what happens on it.
+    pub fn new(member: MemberId, tell: impl Fn(Event) + 'static) -> Rc<Self> {
+        Rc::new(Self {
+            member,
+            way: RefCell::new(Way::Down),
+            nth: Cell::new(0),
+            refused: Cell::new(0),
+            tell: Box::new(tell),
+        })
+    }
+
+    /// Sets the line up: answered by `Connected` or `Disconnected`.
+    pub fn connect(self: &Rc<Self>) {
+        self.hang_up();
+        if let Err(error) = self.open_socket() {
+            leptos::logging::warn!("no live channel: {error:?}");
+            self.refused.set(REFUSED_MAX);
+            self.try_requests(self.nth.get());
+        }
+    }
+
+    /// Sends a message.
+    pub fn send(self: &Rc<Self>, message: Vec<u8>) {
+        let nth = self.nth.get();
+        let sent = match &*self.way.borrow() {
+            // It broke a moment ago, and the replica is about to hear of it.
+            Way::Down => Ok(()),
+            Way::Socket(socket) => socket.send_with_u8_array(&message),
+            Way::Requests(requests) => {
+                self.clone().answer(nth, requests.clone(), message);
+                Ok(())
+            }
+        };
+        if let Err(error) = sent {
+            leptos::logging::warn!("the live channel took no message: {error:?}");
+            self.lose(nth);
+        }
+    }
+
+    /// The browser says that the network is gone: a socket would notice minutes later.
+    pub fn cut(&self) {
+        let up = !matches!(&*self.way.borrow(), Way::Down);
+        if up {
+            self.lose(self.nth.get());
+        }
+    }
+
+    /// Takes the line down without a word.
+    pub fn hang_up(&self) {
+        self.nth.set(self.nth.get() + 1);
+        if let Way::Socket(socket) = self.way.replace(Way::Down) {
+            // Closing one that is closed already changes nothing.
+            socket.close().ok();
+        }
+    }
+
+    fn open_socket(self: &Rc<Self>) -> Result<(), wasm_bindgen::JsValue> {
+        let nth = self.nth.get();
+        let location = window().location();
+        let scheme = if location.protocol()? == "https:" { "wss" } else { "ws" };
+        let address = format!("{scheme}://{}{LIVE_PATH}?member={}", location.host()?, self.member);
+        let socket = WebSocket::new(&address)?;
+        socket.set_binary_type(BinaryType::Arraybuffer);
+
+        let ever_opened = Rc::new(Cell::new(false));
+        let opened_before = ever_opened.clone();
+        let line = self.clone();
+        let opened = Closure::<dyn Fn()>::new(move || {
+            ever_opened.set(true);
+            line.refused.set(0);
+            line.say(nth, Event::Connected);
+        });
+        socket.set_onopen(Some(opened.as_ref().unchecked_ref()));
+        let line = self.clone();
+        let heard = Closure::<dyn Fn(MessageEvent)>::new(move |event: MessageEvent| {
+            // Text on this channel is not ours; the replica says so.
+            let message = event.data().dyn_into::<ArrayBuffer>().map(|data| Uint8Array::new(&data).to_vec());
+            line.say(nth, Event::Received(message.unwrap_or_default()));
+        });
+        socket.set_onmessage(Some(heard.as_ref().unchecked_ref()));
+        let line = self.clone();
+        let closed = Closure::once_into_js(move || {
+            // The callbacks live exactly as long as their socket.
+            drop((opened, heard));
+            line.closed(nth, opened_before.get());
+        });
+        socket.set_onclose(Some(closed.unchecked_ref()));
+        *self.way.borrow_mut() = Way::Socket(socket);
+        Ok(())
+    }
+
+    fn closed(self: &Rc<Self>, nth: u64, opened: bool) {
+        if nth != self.nth.get() {
+            return;
+        }
+        if !opened {
+            self.refused.set(self.refused.get().saturating_add(1));
+        }
+        if opened || self.refused.get() < REFUSED_MAX {
+            self.lose(nth);
+        } else {
+            self.try_requests(nth);
+        }
+    }
+
+    /// Whether requests get through where a socket does not; if they do not either, there is no network.
+    fn try_requests(self: &Rc<Self>, nth: u64) {
+        let line = self.clone();
+        spawn_local(async move {
+            let answered = !matches!(account::me().await, Err(ApiError::Unreachable | ApiError::NotOurs));
+            if nth != line.nth.get() {
+                return;
+            }
+            if answered {
+                let requests = Requests { wait_ms: Cell::new(LOOK_MS_MIN), ..Requests::default() };
+                *line.way.borrow_mut() = Way::Requests(Rc::new(requests));
+                line.say(nth, Event::Connected);
+            } else {
+                line.lose(nth);
+            }
+        });
+    }
+
+    fn lose(&self, nth: u64) {
+        if nth == self.nth.get() {
+            self.hang_up();
+            (self.tell)(Event::Disconnected);
+        }
+    }
+
+    fn say(&self, nth: u64, event: Event) {
+        if nth == self.nth.get() {
+            (self.tell)(event);
+        }
+    }
+
+    fn hear(&self, nth: u64, message: &FromServer) {
+        match wire::encode(message) {
+            Ok(bytes) => self.say(nth, Event::Received(bytes)),
+            Err(error) => {
+                leptos::logging::warn!("an answer could not be handed on: {error}");
+                self.lose(nth);
+            }
+        }
+    }
+
+    /// Answers one message by requests, as the live channel would.
+    fn answer(self: Rc<Self>, nth: u64, requests: Rc<Requests>, message: Vec<u8>) {
+        spawn_local(async move {
+            let answered = match wire::decode(&message) {
+                Ok(FromDevice::Hello(hello)) => self.greet(nth, &requests, hello).await,
+                Ok(FromDevice::Push(message)) => {
+                    requests.wait_ms.set(LOOK_MS_MIN);
+                    ask::<_, Pushed, _>(self.member, &message, push)
+                        .await
+                        .map(|pushed| self.hear(nth, &FromServer::Pushed(pushed)))
+                }
+                Ok(FromDevice::Pull(message)) => self.catch_up(nth, &requests, message).await,
+                Ok(FromDevice::Follow(message)) => {
+                    requests.tidemarks.borrow_mut().extend(message.tidemarks.clone());
+                    self.catch_up(nth, &requests, message).await
+                }
+                Ok(FromDevice::Beat) => self.look(nth, &requests).await,
+                // What this build wrote it can read.
+                Err(_) => Err(ApiError::Malformed),
+            };
+            self.end_on(nth, answered);
+        });
+    }
+
+    /// A refusal is heard as on the live channel; anything else ends the line, and another one is tried later.
+    fn end_on(&self, nth: u64, answered: Result<(), ApiError>) {
+        let Err(error) = answered else { return };
+        if let Some(refusal) = error.refusal() {
+            self.hear(nth, &FromServer::Refused { refusal, says: error.to_string() });
+        }
+        self.lose(nth);
+    }
+
+    async fn greet(self: &Rc<Self>, nth: u64, requests: &Rc<Requests>, message: Hello) -> Result<(), ApiError> {
+        let welcome: Welcome = ask(self.member, &message, hello).await?;
+        *requests.tidemarks.borrow_mut() = message.tidemarks.clone();
+        *requests.scopes.borrow_mut() = welcome.scopes.iter().map(|state| state.scope).collect();
+        *requests.hello.borrow_mut() = Some(message);
+        self.hear(nth, &FromServer::Welcome(welcome));
+        self.clone().keep_looking(nth, requests.clone());
+        Ok(())
+    }
+
+    async fn catch_up(&self, nth: u64, requests: &Requests, message: Pull) -> Result<(), ApiError> {
+        let pulled: Pulled = ask(self.member, &message, pull).await?;
+        requests.saw(&pulled);
+        self.hear(nth, &FromServer::Pulled(pulled));
+        Ok(())
+    }
+
+    /// Looks every few seconds, because without a socket the server cannot speak first.
+    fn keep_looking(self: Rc<Self>, nth: u64, requests: Rc<Requests>) {
+        spawn_local(async move {
+            loop {
+                pause(requests.wait_ms.get()).await;
+                if nth != self.nth.get() {
+                    return;
+                }
+                let looked = self.look(nth, &requests).await;
+                let failed = looked.is_err();
+                self.end_on(nth, looked);
+                if failed {
+                    return;
+                }
+            }
+        });
+    }
+
+    /// What a beat of the live channel says: scopes that came and went, what changed in those that are followed, and then
+    /// that nothing else did.
+    async fn look(&self, nth: u64, requests: &Requests) -> Result<(), ApiError> {
+        let Some(message) = requests.hello.borrow().clone() else { return Ok(()) };
+        let welcome: Welcome = ask(self.member, &message, hello).await?;
+        let now: Vec<Scope> = welcome.scopes.iter().map(|state| state.scope).collect();
+        let before = requests.scopes.replace(now.clone());
+        for scope in now.iter().filter(|scope| !before.contains(scope)) {
+            self.hear(nth, &FromServer::ScopeJoin(*scope));
+        }
+        for scope in before.iter().filter(|scope| !now.contains(scope)) {
+            requests.tidemarks.borrow_mut().remove(scope);
+            self.hear(nth, &FromServer::ScopeLeave(*scope));
+        }
+
+        let followed = Pull { tidemarks: requests.tidemarks.borrow().clone() };
+        let behind = followed.tidemarks.values().any(|tidemark| *tidemark < welcome.head);
+        if behind {
+            // The answer to a pull is understood whether or not it was asked for; what is left comes with the next look.
+            let pulled: Pulled = ask(self.member, &followed, pull).await?;
+            let changed = pulled.frames.iter().any(|frame| !frame.entries.is_empty());
+            let more = pulled.more;
+            requests.saw(&pulled);
+            self.hear(nth, &FromServer::Pulled(pulled));
+            requests.slow_down(changed);
+            if more || changed {
+                return Ok(());
+            }
+        } else {
+            requests.slow_down(false);
+        }
+        self.hear(nth, &FromServer::Beat { head: welcome.head, now_ms: welcome.now_ms, scopes: welcome.scopes });
+        Ok(())
+    }
+}
+
+impl Requests {
+    fn saw(&self, pulled: &Pulled) {
+        let mut tidemarks = self.tidemarks.borrow_mut();
+        for frame in &pulled.frames {
+            if let Some(tidemark) = tidemarks.get_mut(&frame.scope) {
+                *tidemark = frame.to.max(*tidemark);
+            }
+        }
+    }
+
+    fn slow_down(&self, changed: bool) {
+        let wait_ms = if changed { LOOK_MS_MIN } else { self.wait_ms.get().saturating_mul(2).min(LOOK_MS_MAX) };
+        self.wait_ms.set(wait_ms);
+    }
+}
+
+/// One request with one wire message each way.
+pub async fn ask<Q, A, F>(
+    member: MemberId,
+    message: &Q,
+    call: impl FnOnce(MemberId, ByteBuf) -> F,
+) -> Result<A, ApiError>
+where
+    Q: Serialize,
+    A: DeserializeOwned,
+    F: Future<Output = Result<ByteBuf, ApiError>>,
+{
+    let message = wire::encode(message).map_err(|_| ApiError::TooLarge)?;
+    let answer = call(member, ByteBuf::from(message)).await?;
+    wire::decode(&answer).map_err(|_| ApiError::NotOurs)
+}

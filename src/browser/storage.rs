@@ -1,0 +1,352 @@
+//! The two databases of a copy, in IndexedDB: one object store per table, text keys, byte values. Loads, reads and saves of
+//! one database are carried out one after the other, in the order in which they came. Nothing here knows what is stored.
+//!
+//! IndexedDB fails in real life: a connection dies, a disk is full, a profile is damaged, a private window has none. Every
+//! job is tried a few times with a new connection, and then answered as failed, so that the replica goes on in memory. The
+//! base is thrown away when it cannot be read, because the server has it too. The outbox never is.
+
+use crate::browser::clock::pause;
+use crate::browser::profile;
+use crate::model::id::{MemberId, WorkspaceId};
+use crate::sync::replica::{Database, Event, Save, Saved, Slot, Table, Write};
+use futures::future::{Either, select};
+use indexed_db_futures::KeyRange;
+use indexed_db_futures::database::Database as Connection;
+use indexed_db_futures::error::{Error, OpenDbError};
+use indexed_db_futures::prelude::*;
+use indexed_db_futures::transaction::{Transaction, TransactionDurability, TransactionMode, TransactionOptions};
+use js_sys::Uint8Array;
+use leptos::task::spawn_local;
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::future::Future;
+use std::pin::pin;
+use std::rc::Rc;
+use wasm_bindgen::{JsCast, JsValue};
+
+/// The shape of the databases. A change of it needs an upgrade that keeps the outbox.
+const SHAPE: u32 = 1;
+/// How often a job is tried, each time with a new connection: a browser that closed the first one for reasons of its own
+/// gives a second; one that fails three times will fail the fourth.
+const TRIES_MAX: u32 = 3;
+/// Between tries.
+const TRY_AGAIN_MS: i32 = 100;
+/// Opening or deleting a database that takes longer than this never ends: a known fault of several engines.
+const OPEN_MS_MAX: i32 = 5_000;
+
+/// Something the replica wants of a database.
+pub enum Job {
+    /// `Effect::Load`.
+    Load,
+    /// `Effect::Read`.
+    Read {
+        /// Handed back.
+        saves: u64,
+        /// Which.
+        slots: Vec<Slot>,
+    },
+    /// `Effect::Save`.
+    Save(Save),
+}
+
+/// Why a job could not be done.
+#[derive(Debug, thiserror::Error)]
+enum StorageError {
+    #[error("the database could not be opened: {0}")]
+    Open(#[from] OpenDbError),
+    #[error("the database failed: {0}")]
+    Run(#[from] Error),
+    #[error("the database did not answer in time")]
+    Slow,
+    #[error("a value in the database is not ours")]
+    Foreign,
+}
+
+/// The databases of one copy.
+pub struct Storage {
+    base: Lane,
+    outbox: Lane,
+    tell: Box<dyn Fn(Event)>,
+}
+
+/// One database, its connection, and what waits for it. The queue is as long as what a person does during one write.
+struct Lane {
+    database: Database,
+    name: String,
+    workspace: WorkspaceId,
+    member: MemberId,
+    connection: Rc<RefCell<Option<Connection>>>,
+    jobs: RefCell<VecDeque<Job>>,
+    busy: Cell<bool>,
+}
+
+/// The name of a database. The service worker looks for the outboxes by it.
+pub fn name_of(database: Database, workspace: WorkspaceId, member: MemberId) -> String {
+    let sort = match database {
+        Database::Base => "base",
+        Database::Outbox => "outbox",
+    };
+    format!("tidemark-{sort}-{workspace}-{member}")
+}
+
+impl Storage {
+    /// The databases of this member's copy. `tell` gets the answers.
+    pub fn new(workspace: WorkspaceId, member: MemberId, tell: impl Fn(Event) + 'static) -> Rc<Self> {
+        let lane = |database| Lane {
+            database,
+            name: name_of(database, workspace, member),
+            workspace,
+            member,
+            connection: Rc::default(),
+            jobs: RefCell::default(),
+            busy: Cell::new(false),
+        };
+        Rc::new(Self { base: lane(Database::Base), outbox: lane(Database::Outbox), tell: Box::new(tell) })
+    }
+
+    /// Opens the outbox before anything is read from it, so that the life of this device is known (see `profile`).
+    pub async fn prepare(&self) {
+        // A failure shows again, and is answered, when the outbox is loaded.
+        if let Err(error) = self.outbox.open().await {
+            leptos::logging::warn!("{error}");
+            profile::new_life(self.outbox.workspace, self.outbox.member);
+        }
+    }
+
+    /// Does this after everything asked of the same database before.
+    pub fn ask(self: &Rc<Self>, database: Database, job: Job) {
+        let lane = self.lane(database);
+        lane.jobs.borrow_mut().push_back(job);
+        if lane.busy.replace(true) {
+            return;
+        }
+        let storage = self.clone();
+        spawn_local(async move {
+            let lane = storage.lane(database);
+            while let Some(job) = lane.next() {
+                let answer = lane.answer(job).await;
+                (storage.tell)(answer);
+            }
+        });
+    }
+
+    /// Removes one database, after its connection has been closed.
+    pub async fn remove(&self, database: Database) {
+        self.lane(database).remove().await;
+    }
+
+    fn lane(&self, database: Database) -> &Lane {
+        match database {
+            Database::Base => &self.base,
+            Database::Outbox => &self.outbox,
+        }
+    }
+}
+
+impl Lane {
+    /// The next job; without one the lane is idle.
+    fn next(&self) -> Option<Job> {
+        let job = self.jobs.borrow_mut().pop_front();
+        self.busy.set(job.is_some());
+        job
+    }
+
+    async fn answer(&self, job: Job) -> Event {
+        match job {
+            Job::Load => match self.tried(async |connection| load(connection, self.database).await).await {
+                Ok(rows) => Event::Loaded(self.database, rows),
+                Err(error) => self.failed(error).await,
+            },
+            Job::Read { saves, slots } => match self.tried(async |connection| read(connection, &slots).await).await {
+                Ok(slots) => Event::Read { database: self.database, saves, slots },
+                Err(error) => self.failed(error).await,
+            },
+            Job::Save(save) => match self.tried(async |connection| write(connection, &save).await).await {
+                Ok(saved) => Event::Saved(save.ticket, saved),
+                Err(error) => {
+                    leptos::logging::warn!("{}: {error}", self.name);
+                    Event::Saved(save.ticket, Saved::Failed)
+                }
+            },
+        }
+    }
+
+    async fn failed(&self, error: StorageError) -> Event {
+        leptos::logging::warn!("{}: {error}", self.name);
+        if self.database == Database::Base {
+            self.remove().await;
+        }
+        Event::LoadFailed(self.database)
+    }
+
+    /// Runs the job, and again with a new connection when it fails. A transaction that fails has written nothing.
+    async fn tried<T>(&self, job: impl AsyncFn(&Connection) -> Result<T, StorageError>) -> Result<T, StorageError> {
+        let mut tries = 1;
+        loop {
+            let result = match self.open().await {
+                Ok(connection) => job(&connection).await,
+                Err(error) => Err(error),
+            };
+            match result {
+                Err(error) if tries < TRIES_MAX => {
+                    leptos::logging::warn!("{}, try {tries}: {error}", self.name);
+                    tries += 1;
+                    self.close();
+                    pause(TRY_AGAIN_MS).await;
+                }
+                result => return result,
+            }
+        }
+    }
+
+    async fn open(&self) -> Result<Connection, StorageError> {
+        if let Some(connection) = self.connection.borrow().as_ref() {
+            return Ok(connection.clone());
+        }
+        let (database, workspace, member) = (self.database, self.workspace, self.member);
+        let request = Connection::open(self.name.as_str())
+            .with_version(SHAPE)
+            .with_on_upgrade_needed(move |_, connection| {
+                for table in tables(database) {
+                    connection.create_object_store(table.name()).build()?;
+                }
+                if database == Database::Outbox {
+                    // Before any other tab can open it: see `profile`.
+                    profile::new_life(workspace, member);
+                }
+                Ok(())
+            })
+            .build()?;
+        let connection = in_time(request.into_future()).await??;
+        *self.connection.borrow_mut() = Some(connection.clone());
+        self.close_when_asked(connection.clone());
+        Ok(connection)
+    }
+
+    /// Another tab wants to remove or upgrade the database, or the browser closed it: let go, and open anew when needed.
+    fn close_when_asked(&self, connection: Connection) {
+        let held = self.connection.clone();
+        spawn_local(async move {
+            if let Ok(mut changes) = connection.version_changes() {
+                changes.recv().await;
+                drop(changes);
+                connection.close();
+                *held.borrow_mut() = None;
+            }
+        });
+    }
+
+    fn close(&self) {
+        if let Some(connection) = self.connection.borrow_mut().take() {
+            connection.close();
+        }
+    }
+
+    async fn remove(&self) {
+        self.close();
+        let removed = match Connection::delete_by_name(&self.name) {
+            Ok(request) => in_time(request.into_future()).await.map(|result| result.map_err(StorageError::from)),
+            Err(error) => Ok(Err(error.into())),
+        };
+        if let Err(error) | Ok(Err(error)) = removed {
+            leptos::logging::warn!("{} could not be removed: {error}", self.name);
+        }
+    }
+}
+
+fn tables(database: Database) -> impl Iterator<Item = Table> {
+    Table::ALL.iter().copied().filter(move |table| table.database() == database)
+}
+
+fn names(database: Database) -> Vec<&'static str> {
+    tables(database).map(Table::name).collect()
+}
+
+/// What comes of it, unless it takes too long.
+async fn in_time<T>(work: impl Future<Output = T>) -> Result<T, StorageError> {
+    match select(pin!(work), pin!(pause(OPEN_MS_MAX))).await {
+        Either::Left((result, _)) => Ok(result),
+        Either::Right(_) => Err(StorageError::Slow),
+    }
+}
+
+/// Everything, in one transaction. Both lists come in the order of keys, so they belong together.
+async fn load(connection: &Connection, database: Database) -> Result<Vec<(Slot, Vec<u8>)>, StorageError> {
+    let transaction = connection.transaction(names(database)).build()?;
+    let mut rows = Vec::new();
+    for table in tables(database) {
+        let store = transaction.object_store(table.name())?;
+        let keys = store.get_all_keys::<String>().primitive()?;
+        let values = store.get_all::<JsValue>().primitive()?;
+        for (key, value) in keys.await?.zip(values.await?) {
+            rows.push((Slot { table, key: key? }, bytes(value?)?));
+        }
+    }
+    Ok(rows)
+}
+
+async fn read(connection: &Connection, slots: &[Slot]) -> Result<Vec<(Slot, Option<Vec<u8>>)>, StorageError> {
+    let Some(first) = slots.first() else { return Ok(Vec::new()) };
+    let transaction = connection.transaction(names(first.table.database())).build()?;
+    let mut values = Vec::with_capacity(slots.len());
+    for slot in slots {
+        values.push((slot.clone(), held(&transaction, slot).await?));
+    }
+    Ok(values)
+}
+
+/// One transaction that awaits nothing but itself: the browser commits one that is left waiting.
+async fn write(connection: &Connection, save: &Save) -> Result<Saved, StorageError> {
+    let durability = match save.database {
+        Database::Base => TransactionDurability::Relaxed,
+        Database::Outbox => TransactionDurability::Strict,
+    };
+    let transaction = connection
+        .transaction(names(save.database))
+        .with_mode(TransactionMode::Readwrite)
+        .with_options(TransactionOptions::new().with_durability(durability))
+        .build()?;
+    if let Some(only_if) = &save.only_if {
+        let holds = held(&transaction, &only_if.slot).await?;
+        if holds != only_if.holds {
+            transaction.abort().await?;
+            return Ok(Saved::Refused(holds));
+        }
+    }
+    for write in &save.writes {
+        // Not awaited one by one: they run in order, and the commit fails if one of them does.
+        match write {
+            Write::Put(slot, value) => {
+                let value = JsValue::from(Uint8Array::from(value.as_slice()));
+                drop(
+                    transaction
+                        .object_store(slot.table.name())?
+                        .put(value)
+                        .with_key(slot.key.as_str())
+                        .without_key_type()
+                        .primitive()?,
+                );
+            }
+            Write::Remove(slot) => {
+                drop(transaction.object_store(slot.table.name())?.delete(slot.key.as_str()).primitive()?);
+            }
+            Write::RemoveUnder(slot) => {
+                let end = format!("{}\u{ffff}", slot.key);
+                let under = KeyRange::Bound(slot.key.as_str(), false, end.as_str(), true);
+                drop(transaction.object_store(slot.table.name())?.delete::<&str, _>(under).primitive()?);
+            }
+        }
+    }
+    transaction.commit().await?;
+    Ok(Saved::Done)
+}
+
+async fn held(transaction: &Transaction<'_>, slot: &Slot) -> Result<Option<Vec<u8>>, StorageError> {
+    let store = transaction.object_store(slot.table.name())?;
+    let value: Option<JsValue> = store.get(slot.key.as_str()).primitive()?.await?;
+    value.map(bytes).transpose()
+}
+
+fn bytes(value: JsValue) -> Result<Vec<u8>, StorageError> {
+    value.dyn_into::<Uint8Array>().map(|array| array.to_vec()).map_err(|_| StorageError::Foreign)
+}
