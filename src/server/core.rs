@@ -3,18 +3,37 @@
 //! only then does anybody see them and is anybody answered. Sessions and sockets are not its business: whoever calls
 //! has checked who is asking.
 
+mod live;
+mod planned;
+mod system;
+mod writer;
+
 use crate::model::choice::Role;
-use crate::model::id::{DeviceId, MemberId, OpId, RecordId, WorkspaceId};
+use crate::model::id::{DeviceId, IntentId, MemberId, OpId, WorkspaceId};
+use crate::model::permission::Actor;
 use crate::model::record::{Key, Record, Version};
 use crate::model::scope::Scope;
 use crate::server::hub::{Hub, Subscriber, Subscription};
 use crate::server::store::sqlite::Sqlite;
-use crate::server::store::{Quarantined, Select, Store, StoreError};
-use crate::sync::op::{Entry, Receipt};
-use crate::sync::settle::Author;
-use crate::sync::wire::{Hello, Pull, Pulled, Push, Pushed, Refusal, SnapshotChunk, SnapshotWanted, Welcome};
-use std::collections::BTreeSet;
-use std::sync::Arc;
+use crate::server::store::{Line, Page, Quarantined, Select, Store, StoreError};
+use crate::sync::op::{Class, Code, Entry, Outcome, Reason, Receipt, SCHEMA, SCHEMA_OLDEST};
+use crate::sync::settle::{Author, FrozenOp, intents};
+use crate::sync::wire::{
+    Frame, Hello, NIL_OP, PROTOCOL, PULL_ENTRIES_MAX, PUSH_OPS_MAX, Pull, Pulled, Push, Pushed, Refusal, SCOPES_MAX,
+    SNAPSHOT_RECORDS_MAX, SnapshotChunk, SnapshotWanted, Welcome, decode,
+};
+use live::{Live, Lives, Standing};
+use serde::Deserialize;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
+use writer::{Answer, JOBS_MAX, Job, Writer};
+
+/// Bytes of one page as stored, so that the page and its largest record stay below the limit of a message.
+const PAGE_BYTES_MAX: usize = 512 << 10;
+/// Milliseconds in a day.
+const DAY_MS: i64 = 86_400_000;
 
 /// What time it is.
 pub trait Clock: Send + Sync + 'static {
@@ -46,6 +65,12 @@ pub enum CoreError {
     /// The member may not see or do this.
     #[error("You may not do this in this workspace. Nothing was changed. Ask an admin.")]
     Forbidden,
+    /// There is one already.
+    #[error("This exists already. Nothing was changed.")]
+    Exists,
+    /// The change is not allowed as things stand; in words.
+    #[error("{0}")]
+    Refused(String),
     /// There is no such thing.
     #[error("This does not exist, or no longer. Nothing was changed.")]
     Missing,
@@ -69,7 +94,9 @@ impl CoreError {
             Self::NotAMember => Refusal::Revoked,
             Self::TooMuch => Refusal::Malformed,
             Self::Stopping => Refusal::Stopping,
-            Self::NoWorkspace | Self::Forbidden | Self::Missing | Self::Store(_) => Refusal::Failed,
+            Self::NoWorkspace | Self::Forbidden | Self::Exists | Self::Refused(_) | Self::Missing | Self::Store(_) => {
+                Refusal::Failed
+            }
         }
     }
 }
@@ -101,65 +128,147 @@ pub enum SystemChange {
 }
 
 /// The core. Cheap to clone; all clones are one core.
-pub struct Core<S: Store = Sqlite> {
+pub struct Core<S: Store = Sqlite>(Arc<Inner<S>>);
+
+struct Inner<S: Store> {
     store: Arc<S>,
     hub: Hub,
     clock: Arc<dyn Clock>,
+    lives: Lives,
+    /// The way to the writer; gone once the core is stopping.
+    jobs: Mutex<Option<mpsc::Sender<Job>>>,
+    writer: Mutex<Option<JoinHandle<()>>>,
 }
 
 impl<S: Store> Clone for Core<S> {
     fn clone(&self) -> Self {
-        Self { store: Arc::clone(&self.store), hub: self.hub.clone(), clock: Arc::clone(&self.clock) }
+        Self(Arc::clone(&self.0))
     }
 }
 
 impl<S: Store> Core<S> {
     /// Starts the writer on the current runtime. There may be one core for a store.
     pub fn start(store: S, clock: impl Clock) -> Self {
-        Self { store: Arc::new(store), hub: Hub::default(), clock: Arc::new(clock) }
+        let (store, hub, clock, lives) = (Arc::new(store), Hub::default(), Arc::new(clock), Lives::default());
+        let clock: Arc<dyn Clock> = clock;
+        let (jobs, waiting) = mpsc::channel(JOBS_MAX);
+        let writer = Writer::new(Arc::clone(&store), hub.clone(), Arc::clone(&clock), lives.clone());
+        let writer = tokio::spawn(writer.run(waiting));
+        Self(Arc::new(Inner {
+            store,
+            hub,
+            clock,
+            lives,
+            jobs: Mutex::new(Some(jobs)),
+            writer: Mutex::new(Some(writer)),
+        }))
     }
     /// The store, for what is not the core's: accounts, backup, doctor.
     pub fn store(&self) -> &S {
-        &self.store
+        &self.0.store
     }
     /// The live hub.
     pub fn hub(&self) -> &Hub {
-        &self.hub
+        &self.0.hub
     }
     /// The clock everything here goes by.
     pub fn now_ms(&self) -> i64 {
-        self.clock.now_ms()
+        self.0.clock.now_ms()
     }
 
     /// Makes a workspace with its owner.
     ///
     /// # Errors
-    /// `Store`; nothing was made then.
+    /// `Exists`, `Stopping`, `Store`; nothing was made then.
     pub async fn create_workspace(&self, new: NewWorkspace) -> Result<(), CoreError> {
-        Err(unbuilt(new))
+        self.ask(|answer| Job::Create { new, answer }).await
     }
-    /// Makes changes of the server's own, together. Returns the workspace's head afterwards.
+    /// Makes changes of the server's own in one transaction, up to the first that is refused. Returns the workspace's head
+    /// afterwards.
     ///
     /// # Errors
-    /// `NoWorkspace`, `Stopping`, `Store`; nothing was changed then.
+    /// `NoWorkspace`, `Stopping`, `Store`: nothing was changed. `Refused`: the last owner cannot leave.
     pub async fn system(&self, workspace: WorkspaceId, changes: Vec<SystemChange>) -> Result<Version, CoreError> {
-        Err(unbuilt((workspace, changes)))
+        self.ask(|answer| Job::System { workspace, changes, answer }).await
     }
+
     /// Settles what a device pushed. When this returns, what is acknowledged is on disk.
     ///
     /// # Errors
     /// `NoWorkspace`, `TooMuch`, `Stopping`, `Store`; nothing was acknowledged then, and the device sends it again.
     pub async fn push(&self, workspace: WorkspaceId, author: &Author, push: Push) -> Result<Pushed, CoreError> {
-        Err(unbuilt((workspace, author, push)))
+        if push.ops.len() > PUSH_OPS_MAX {
+            return Err(CoreError::TooMuch);
+        }
+        let batch = push.batch;
+        let read = ReadPush::of(push);
+        if read.frozen.is_empty() {
+            let live = self.live(workspace).await?;
+            let (epoch, head) = {
+                let standing = live.read();
+                (standing.epoch, standing.head)
+            };
+            return Ok(Pushed { batch, epoch, receipts: answers(read.unread, Vec::new(), head, self.now_ms()) });
+        }
+        let ReadPush { frozen, bytes, unread } = read;
+        let (author, intents) = (*author, intents(frozen));
+        let came = self.ask(|answer| Job::Push { workspace, author, intents, bytes, answer }).await?;
+        let head = came.receipts.iter().map(|receipt| receipt.seq).max().unwrap_or(0);
+        Ok(Pushed { batch, epoch: came.epoch, receipts: answers(unread, came.receipts, head, self.now_ms()) })
     }
+
     /// What is newer than the tidemarks, in the scopes the member may see. Others are simply absent from the answer, which
     /// says nothing about them.
     ///
     /// # Errors
     /// `NoWorkspace`, `NotAMember`, `TooMuch`, `Store`.
     pub async fn pull(&self, workspace: WorkspaceId, member: MemberId, pull: &Pull) -> Result<Pulled, CoreError> {
-        Err(unbuilt((workspace, member, pull)))
+        if pull.tidemarks.len() > SCOPES_MAX {
+            return Err(CoreError::TooMuch);
+        }
+        let live = self.live(workspace).await?;
+        let (epoch, head, asked, changed, gone) = {
+            let standing = live.read();
+            let actor = standing.member(member)?;
+            let (mut asked, mut changed, mut gone) = (Vec::new(), BTreeMap::new(), Vec::new());
+            for (scope, tidemark) in &pull.tidemarks {
+                if !standing.sees(&actor, *scope) {
+                    continue;
+                }
+                let newest = standing.state(*scope).head;
+                // A tidemark the server has not reached belongs to a history that was replaced.
+                if *tidemark > standing.head || (*tidemark < standing.horizon && *tidemark < newest) {
+                    gone.push(*scope);
+                    continue;
+                }
+                asked.push((*scope, *tidemark));
+                if *tidemark < newest {
+                    changed.insert(*scope, *tidemark);
+                }
+            }
+            (standing.epoch, standing.head, asked, changed, gone)
+        };
+        let page = Page { count_max: PULL_ENTRIES_MAX, bytes_max: PAGE_BYTES_MAX };
+        let (mut to, mut more, mut by_scope) = (head, false, BTreeMap::<Scope, Vec<Entry>>::new());
+        if !changed.is_empty() {
+            let mut read = self.0.store.log(workspace, &changed, head, page).await?;
+            more = read.more;
+            if more {
+                let cut = cut(&read.rows);
+                to = read.rows.get(cut.saturating_sub(1)).map_or(to, |last| last.entry.seq);
+                read.rows.truncate(cut);
+            }
+            for line in read.rows {
+                by_scope.entry(line.entry.scope).or_default().push(line.entry);
+            }
+        }
+        let frame = |(scope, from): (Scope, Version)| {
+            // A scope that is further than this page stays where it is.
+            Frame { scope, from, to: to.max(from), entries: by_scope.remove(&scope).unwrap_or_default() }
+        };
+        Ok(Pulled { epoch, head, frames: asked.into_iter().map(frame).collect(), gone, more })
     }
+
     /// A chunk of a scope's snapshot.
     ///
     /// # Errors
@@ -170,39 +279,91 @@ impl<S: Store> Core<S> {
         member: MemberId,
         wanted: &SnapshotWanted,
     ) -> Result<SnapshotChunk, CoreError> {
-        Err(unbuilt((workspace, member, wanted)))
+        let scope = wanted.scope;
+        let live = self.live(workspace).await?;
+        let (epoch, head, count) = {
+            let standing = live.read();
+            let actor = standing.member(member)?;
+            if !standing.sees(&actor, scope) {
+                return Err(CoreError::Forbidden);
+            }
+            (standing.epoch, standing.head, standing.state(scope).count)
+        };
+        let page = Page { count_max: SNAPSHOT_RECORDS_MAX, bytes_max: PAGE_BYTES_MAX };
+        let select = Select::Scope { scope, after: wanted.after };
+        let read = self.0.store.records(workspace, &select, page).await?;
+        let last = read.rows.last().map(|record| (record.kind.spec().priority, record.id));
+        Ok(SnapshotChunk {
+            epoch,
+            schema: SCHEMA,
+            scope,
+            at: wanted.at.unwrap_or(head).min(head),
+            records: read.rows,
+            next: last.filter(|_| read.more),
+            count,
+        })
     }
+
     /// Answers a hello: every scope the member may see and where it stands. Whether the protocol versions agree is for
     /// the caller to check.
     ///
     /// # Errors
     /// `NoWorkspace`, `NotAMember`, `Store`.
     pub async fn welcome(&self, workspace: WorkspaceId, member: MemberId, hello: &Hello) -> Result<Welcome, CoreError> {
-        Err(unbuilt((workspace, member, hello)))
+        let live = self.live(workspace).await?;
+        let standing = live.read();
+        let actor = standing.member(member)?;
+        tracing::debug!(device = %hello.device, schema = hello.schema, "a device said hello");
+        Ok(Welcome {
+            protocol: PROTOCOL,
+            schema: SCHEMA,
+            workspace,
+            member,
+            epoch: standing.epoch,
+            head: standing.head,
+            horizon: standing.horizon,
+            now_ms: self.now_ms(),
+            scopes: standing.scopes_of(&actor).into_iter().map(|scope| standing.state(scope)).collect(),
+        })
     }
+
     /// Follows, of these scopes, those the member may see, from now on. Subscribe first and pull afterwards: then nothing
     /// falls in between, and entries that come twice do no harm.
     ///
     /// # Errors
     /// `NoWorkspace`, `NotAMember`, `Store`.
     pub async fn subscribe(&self, who: Subscriber, scopes: &BTreeSet<Scope>) -> Result<Subscription, CoreError> {
-        Err(unbuilt((who, scopes)))
+        let live = self.live(who.workspace).await?;
+        let standing = live.read();
+        let visible = visible(&standing, who.member, scopes)?;
+        Ok(self.0.hub.subscribe(who, &visible, standing.head))
     }
     /// Follows more scopes on a connection: those of them the member may see.
     ///
     /// # Errors
     /// `NoWorkspace`, `NotAMember`, `Store`.
     pub async fn follow(&self, subscription: &Subscription, scopes: &BTreeSet<Scope>) -> Result<(), CoreError> {
-        Err(unbuilt((subscription.who(), scopes)))
+        let live = self.live(subscription.who().workspace).await?;
+        let standing = live.read();
+        let visible = visible(&standing, subscription.who().member, scopes)?;
+        self.0.hub.follow(subscription, &visible);
+        Ok(())
     }
     /// Queues a beat on a connection, with the checksums of the scopes it follows.
     ///
     /// # Errors
     /// `NoWorkspace`, `Store`.
     pub async fn beat(&self, subscription: &Subscription) -> Result<(), CoreError> {
-        Err(unbuilt(subscription.who()))
+        let live = self.live(subscription.who().workspace).await?;
+        // Held until the beat is queued, so that the checksums are those at the head it names.
+        let standing = live.read();
+        let follows = self.0.hub.follows(subscription);
+        subscription.beat(self.now_ms(), follows.into_iter().map(|scope| standing.state(scope)).collect());
+        Ok(())
     }
-    /// Records the member may see, for pages rendered here; at most so many.
+
+    /// Records the member may see, for pages rendered here; at most so many. Of several scopes, those the member may not
+    /// see are left out.
     ///
     /// # Errors
     /// `NoWorkspace`, `NotAMember`, `Store`.
@@ -213,28 +374,37 @@ impl<S: Store> Core<S> {
         select: &Select,
         count_max: usize,
     ) -> Result<Vec<Record>, CoreError> {
-        Err(unbuilt((workspace, member, select, count_max)))
+        let live = self.live(workspace).await?;
+        live.read().member(member)?;
+        let page = Page { count_max, bytes_max: usize::MAX };
+        let mut records = self.0.store.records(workspace, select, page).await?.rows;
+        let standing = live.read();
+        let actor = standing.member(member)?;
+        records.retain(|record| standing.sees(&actor, record.scope));
+        Ok(records)
     }
     /// The scopes the member may see.
     ///
     /// # Errors
     /// `NoWorkspace`, `NotAMember`, `Store`.
     pub async fn scopes(&self, workspace: WorkspaceId, member: MemberId) -> Result<BTreeSet<Scope>, CoreError> {
-        Err(unbuilt((workspace, member)))
+        let live = self.live(workspace).await?;
+        let standing = live.read();
+        Ok(standing.scopes_of(&standing.member(member)?))
     }
     /// What the member may do; `None` if they do not belong, or no longer.
     ///
     /// # Errors
     /// `NoWorkspace`, `Store`.
     pub async fn role(&self, workspace: WorkspaceId, member: MemberId) -> Result<Option<Role>, CoreError> {
-        Err(unbuilt((workspace, member)))
+        Ok(self.live(workspace).await?.read().actor(member).map(|actor| actor.role))
     }
     /// The workspace's newest sequence number.
     ///
     /// # Errors
     /// `NoWorkspace`, `Store`.
     pub async fn head(&self, workspace: WorkspaceId) -> Result<Version, CoreError> {
-        Err(unbuilt(workspace))
+        Ok(self.live(workspace).await?.read().head)
     }
     /// What happened to a record, newest first, as far back as the log goes.
     ///
@@ -247,16 +417,27 @@ impl<S: Store> Core<S> {
         key: Key,
         count_max: usize,
     ) -> Result<Vec<Entry>, CoreError> {
-        Err(unbuilt((workspace, member, key, count_max)))
+        let live = self.live(workspace).await?;
+        live.read().member(member)?;
+        let mut entries = self.0.store.history(workspace, key.id, count_max).await?;
+        let standing = live.read();
+        let actor = standing.member(member)?;
+        entries.retain(|entry| entry.kind == key.kind && standing.sees(&actor, entry.scope));
+        Ok(entries)
     }
+
     /// Ops held because their author may no longer write. Only owners may read them.
     ///
     /// # Errors
     /// `NoWorkspace`, `Forbidden`, `Store`.
     pub async fn quarantined(&self, workspace: WorkspaceId, owner: MemberId) -> Result<Vec<Quarantined>, CoreError> {
-        Err(unbuilt((workspace, owner)))
+        if self.role(workspace, owner).await? != Some(Role::Owner) {
+            return Err(CoreError::Forbidden);
+        }
+        Ok(self.0.store.quarantined(workspace).await?)
     }
-    /// Settles held ops under their author's name, by the owner's right. Ops of one intent go together.
+    /// Settles held ops under their author's name, by the owner's right. All held ops of an intent go together, also those
+    /// that were not named.
     ///
     /// # Errors
     /// `NoWorkspace`, `Forbidden`, `Missing`, `Stopping`, `Store`.
@@ -266,9 +447,13 @@ impl<S: Store> Core<S> {
         owner: MemberId,
         ops: &[OpId],
     ) -> Result<Vec<Receipt>, CoreError> {
-        Err(unbuilt((workspace, owner, ops)))
+        let ops = self.held(workspace, owner, ops).await?;
+        let says = format!("Released {} held edits", ops.len());
+        let receipts = self.ask(|answer| Job::Release { workspace, owner, ops, answer }).await?;
+        self.system(workspace, vec![SystemChange::Audit { by: owner, says }]).await?;
+        Ok(receipts)
     }
-    /// Refuses held ops for good; their receipts say so from then on.
+    /// Refuses held ops for good, with all held ops of their intents; their receipts say so from then on.
     ///
     /// # Errors
     /// `NoWorkspace`, `Forbidden`, `Missing`, `Stopping`, `Store`.
@@ -278,28 +463,167 @@ impl<S: Store> Core<S> {
         owner: MemberId,
         ops: &[OpId],
     ) -> Result<Vec<Receipt>, CoreError> {
-        Err(unbuilt((workspace, owner, ops)))
+        let ops = self.held(workspace, owner, ops).await?;
+        let says = format!("Discarded {} held edits", ops.len());
+        let receipts = self.ask(|answer| Job::Discard { workspace, ops, answer }).await?;
+        self.system(workspace, vec![SystemChange::Audit { by: owner, says }]).await?;
+        Ok(receipts)
     }
+    /// The held ops of the intents these belong to.
+    async fn held(&self, workspace: WorkspaceId, owner: MemberId, ops: &[OpId]) -> Result<Vec<Quarantined>, CoreError> {
+        let mut held = self.quarantined(workspace, owner).await?;
+        let named = |intent: IntentId, held: &[Quarantined]| {
+            held.iter().any(|other| other.intent == intent && ops.contains(&other.op))
+        };
+        let intents: BTreeSet<IntentId> =
+            held.iter().map(|one| one.intent).filter(|intent| named(*intent, &held)).collect();
+        held.retain(|one| intents.contains(&one.intent));
+        if held.is_empty() { Err(CoreError::Missing) } else { Ok(held) }
+    }
+
     /// Drops log entries and tombstones older than this many days, and receipts older than twice as many. Returns the new
-    /// horizon. Checksums stay as they are.
+    /// horizon. Checksums stay as they are. Works in steps, so that pushes get their turn in between.
     ///
     /// # Errors
     /// `NoWorkspace`, `Stopping`, `Store`.
     pub async fn compact(&self, workspace: WorkspaceId, keep_days: u32) -> Result<Version, CoreError> {
-        Err(unbuilt((workspace, keep_days)))
+        let keep_ms = i64::from(keep_days) * DAY_MS;
+        let mut before = self.live(workspace).await?.read().horizon;
+        loop {
+            let horizon = self.ask(|answer| Job::Compact { workspace, keep_ms, answer }).await?;
+            if horizon == before {
+                return Ok(horizon);
+            }
+            before = horizon;
+        }
     }
     /// Gives the workspace a new epoch, after its history was replaced, and sends every device away to compare.
     ///
     /// # Errors
     /// `NoWorkspace`, `Stopping`, `Store`.
     pub async fn new_epoch(&self, workspace: WorkspaceId) -> Result<u64, CoreError> {
-        Err(unbuilt(workspace))
+        self.live(workspace).await?;
+        self.ask(|answer| Job::NewEpoch { workspace, answer }).await
     }
     /// Lets the writer finish what waits and refuses what comes later. Connections are drained by `Hub::drain`.
-    pub async fn stop(&self) {}
+    pub async fn stop(&self) {
+        drop(locked(&self.0.jobs).take());
+        let writer = locked(&self.0.writer).take();
+        if let Some(writer) = writer
+            && let Err(error) = writer.await
+        {
+            tracing::error!(error = %error, "the writer did not end well; everything acknowledged is stored");
+        }
+    }
+
+    /// Where the workspace stands.
+    async fn live(&self, workspace: WorkspaceId) -> Result<Arc<Live>, CoreError> {
+        match self.0.lives.get(workspace) {
+            Some(live) => Ok(live),
+            None => self.ask(|answer| Job::Open { workspace, answer }).await,
+        }
+    }
+    /// Has the writer do something, and waits for it.
+    async fn ask<T>(&self, job: impl FnOnce(Answer<T>) -> Job) -> Result<T, CoreError> {
+        let (answer, came) = oneshot::channel();
+        let jobs = locked(&self.0.jobs).clone().ok_or(CoreError::Stopping)?;
+        jobs.send(job(answer)).await.map_err(|_| CoreError::Stopping)?;
+        drop(jobs);
+        came.await.map_err(|_| CoreError::Stopping)?
+    }
 }
 
-/// Stands where the next slice puts the work.
-fn unbuilt<T>(_of: T) -> CoreError {
-    CoreError::Store(StoreError::Damaged(RecordId(uuid::Uuid::nil()).to_string()))
+/// Those of the scopes that the member may see.
+fn visible(standing: &Standing, member: MemberId, scopes: &BTreeSet<Scope>) -> Result<BTreeSet<Scope>, CoreError> {
+    let actor: Actor = standing.member(member)?;
+    Ok(scopes.iter().copied().filter(|scope| standing.sees(&actor, *scope)).collect())
+}
+
+/// Where to cut a page: behind the last line at which no intent is half told. An intent larger than a page is cut anyway.
+fn cut(lines: &[Line]) -> usize {
+    if lines.last().is_some_and(|last| last.entry.seq == last.until) {
+        return lines.len();
+    }
+    let ends = |pair: &[Line]| matches!(pair, [left, right] if left.until < right.entry.seq);
+    lines.windows(2).rposition(ends).map_or(lines.len(), |before| before + 1)
+}
+
+/// A push, read as far as it can be.
+struct ReadPush {
+    frozen: Vec<FrozenOp>,
+    bytes: Vec<(OpId, Vec<u8>)>,
+    /// By place in the push: the id to answer under and why. Every other place is an op of `frozen`, in order.
+    unread: BTreeMap<usize, (OpId, Code)>,
+}
+
+/// What can be told of an op that cannot be read: enough to answer it in its place.
+#[derive(Deserialize)]
+struct Outline {
+    #[serde(rename = "i")]
+    id: OpId,
+    #[serde(rename = "t")]
+    intent: IntentId,
+    #[serde(rename = "v")]
+    schema: u16,
+}
+
+impl ReadPush {
+    fn of(push: Push) -> Self {
+        let (mut read, mut unread, mut broken) = (Vec::new(), BTreeMap::new(), BTreeSet::new());
+        for (place, bytes) in push.ops.into_iter().enumerate() {
+            let bytes = bytes.into_vec();
+            let known = FrozenOp::read(&bytes).ok().filter(|frozen| understood(frozen.op.schema));
+            if let Some(frozen) = known {
+                read.push((place, frozen, bytes));
+                continue;
+            }
+            let outline: Option<Outline> = decode(&bytes).ok();
+            broken.extend(outline.as_ref().map(|outline| outline.intent));
+            let newer = outline.filter(|outline| !understood(outline.schema));
+            unread.insert(place, newer.map_or((NIL_OP, Code::Malformed), |outline| (outline.id, Code::Schema)));
+        }
+        let (mut frozen, mut kept) = (Vec::new(), Vec::new());
+        for (place, op, bytes) in read {
+            if broken.contains(&op.op.intent) {
+                unread.insert(place, (op.op.id, Code::Intent));
+            } else {
+                kept.push((op.op.id, bytes));
+                frozen.push(op);
+            }
+        }
+        Self { frozen, bytes: kept, unread }
+    }
+}
+
+fn understood(schema: u16) -> bool {
+    (SCHEMA_OLDEST..=SCHEMA).contains(&schema)
+}
+
+/// The answers in the order of the push.
+fn answers(unread: BTreeMap<usize, (OpId, Code)>, settled: Vec<Receipt>, head: Version, now_ms: i64) -> Vec<Receipt> {
+    let mut settled = settled.into_iter();
+    let mut receipts = Vec::new();
+    let refuse = |(op, code): (OpId, Code)| {
+        let says = match code {
+            Code::Schema => {
+                "This edit was made by another version of Tidemark, which this server does not understand. It is kept in your tray."
+            }
+            Code::Intent => "Another edit made together with this one could not be read. It is kept in your tray.",
+            _ => "This edit could not be read. It is kept in your tray.",
+        };
+        let reason = Some(Reason { code, field: None, says: says.to_owned() });
+        let (outcome, class) = (Outcome::Rejected, Class::Rejected);
+        Receipt { op, outcome, class, seq: head, reason, conflict: None, at_ms: now_ms }
+    };
+    for (place, unread) in unread {
+        receipts.extend(settled.by_ref().take(place.saturating_sub(receipts.len())));
+        receipts.push(refuse(unread));
+    }
+    receipts.extend(settled);
+    receipts
+}
+
+/// The guard, also when a thread panicked while it held it: what it guards is replaced whole.
+fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

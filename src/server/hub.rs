@@ -269,7 +269,8 @@ impl Hub {
         }
     }
 
-    /// Tells everybody what a commit changed: first who may see more or less, then the frames.
+    /// Tells everybody what a commit changed: first who may see more or less, then the frames. A device takes a snapshot of
+    /// a scope it joins and follows it from there.
     pub fn publish(&self, workspace: WorkspaceId, head: Version, access: &[AccessChange], frames: &[Sealed]) {
         let mut rooms = locked(&self.0.rooms);
         let Some(room) = rooms.get_mut(&workspace) else { return };
@@ -284,7 +285,6 @@ impl Hub {
                 }
                 for scope in &change.joins {
                     room.tell(id, &FromServer::ScopeJoin(*scope));
-                    room.follow(id, *scope);
                 }
             }
         }
@@ -295,6 +295,20 @@ impl Hub {
                 }
             }
         }
+    }
+
+    /// Those of the scopes that somebody follows, so that nothing is encoded for nobody.
+    pub fn followed(&self, workspace: WorkspaceId, scopes: impl Iterator<Item = Scope>) -> BTreeSet<Scope> {
+        let rooms = locked(&self.0.rooms);
+        let Some(room) = rooms.get(&workspace) else { return BTreeSet::new() };
+        scopes.filter(|scope| room.followers.contains_key(scope)).collect()
+    }
+
+    /// The scopes a connection follows.
+    pub fn follows(&self, subscription: &Subscription) -> BTreeSet<Scope> {
+        let rooms = locked(&self.0.rooms);
+        let seat = rooms.get(&subscription.who.workspace).and_then(|room| room.seats.get(&subscription.seat));
+        seat.map(|seat| seat.follows.clone()).unwrap_or_default()
     }
 
     /// Members with a connection to the workspace.

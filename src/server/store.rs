@@ -31,6 +31,19 @@ pub enum StoreError {
     Database(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
+impl StoreError {
+    /// The same for one more waiter.
+    #[must_use]
+    pub fn again(&self) -> Self {
+        match self {
+            Self::Full => Self::Full,
+            Self::Overtaken => Self::Overtaken,
+            Self::Damaged(what) => Self::Damaged(what.clone()),
+            Self::Database(inner) => Self::Database(inner.to_string().into()),
+        }
+    }
+}
+
 /// A tenant as it is stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Workspace {
@@ -102,6 +115,15 @@ pub struct Page {
     pub bytes_max: usize,
 }
 
+/// A page of what was asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Paged<T> {
+    /// What it holds.
+    pub rows: Vec<T>,
+    /// Whether a limit ended it: there are more.
+    pub more: bool,
+}
+
 /// What a load found for one need.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Found {
@@ -120,6 +142,19 @@ pub enum Found {
 }
 
 impl Found {
+    /// The records in it.
+    pub fn records(&self) -> impl Iterator<Item = &Record> {
+        let (one, many): (Option<&Record>, &[Record]) = match self {
+            Self::Record(_, record) => (record.as_ref(), &[]),
+            Self::Below(_, records) | Self::Buried(_, records) | Self::All(_, records) => (None, records),
+            Self::Receipt(..) | Self::Wrote(..) => (None, &[]),
+        };
+        one.into_iter().chain(many)
+    }
+    /// How many things it is, for keeping an eye on memory.
+    pub fn count(&self) -> usize {
+        1 + self.records().count()
+    }
     /// Hands it to what settles.
     pub fn supply(self, working: &mut Working) {
         match self {
@@ -186,7 +221,7 @@ pub trait Store: Send + Sync + 'static {
         workspace: WorkspaceId,
         select: &Select,
         page: Page,
-    ) -> impl Future<Output = Result<Vec<Record>, StoreError>> + Send;
+    ) -> impl Future<Output = Result<Paged<Record>, StoreError>> + Send;
     /// Entries above each scope's tidemark and up to `to`, in order of their sequence numbers, a page of them.
     fn log(
         &self,
@@ -194,7 +229,7 @@ pub trait Store: Send + Sync + 'static {
         above: &BTreeMap<Scope, Version>,
         to: Version,
         page: Page,
-    ) -> impl Future<Output = Result<Vec<Line>, StoreError>> + Send;
+    ) -> impl Future<Output = Result<Paged<Line>, StoreError>> + Send;
     /// What happened to one record, newest first, as far back as the log goes.
     fn history(
         &self,

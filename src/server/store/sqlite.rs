@@ -160,6 +160,10 @@ fn workspace_of(row: &SqliteRow) -> Result<Workspace, StoreError> {
     })
 }
 
+/// One row more than the page holds tells whether there are more.
+fn limit(page: Page) -> i64 {
+    i64::try_from(page.count_max).unwrap_or(i64::MAX).saturating_add(1)
+}
 fn version(stored: i64) -> Result<Version, StoreError> {
     Version::try_from(stored).map_err(damaged)
 }
@@ -382,8 +386,8 @@ impl Store for Sqlite {
         rows.iter().map(workspace_of).collect()
     }
 
-    async fn records(&self, workspace: WorkspaceId, select: &Select, page: Page) -> Result<Vec<Record>, StoreError> {
-        let limit = i64::try_from(page.count_max).unwrap_or(i64::MAX);
+    async fn records(&self, workspace: WorkspaceId, select: &Select, page: Page) -> Result<Paged<Record>, StoreError> {
+        let limit = limit(page);
         let query = match select {
             Select::Scope { scope, after } => {
                 let (priority, id) =
@@ -397,13 +401,14 @@ impl Store for Sqlite {
         };
         let mut rows = query.bind(limit).fetch(&self.readers);
         let (mut found, mut bytes) = (Vec::new(), 0);
-        while bytes < page.bytes_max
-            && let Some(row) = rows.try_next().await.map_err(database)?
-        {
+        while let Some(row) = rows.try_next().await.map_err(database)? {
+            if found.len() == page.count_max || bytes >= page.bytes_max {
+                return Ok(Paged { rows: found, more: true });
+            }
             bytes += row.try_get::<&str, _>(3).map_err(database)?.len();
             found.push(record(&row, 0)?);
         }
-        Ok(found)
+        Ok(Paged { rows: found, more: false })
     }
 
     async fn log(
@@ -412,24 +417,25 @@ impl Store for Sqlite {
         above: &BTreeMap<Scope, Version>,
         to: Version,
         page: Page,
-    ) -> Result<Vec<Line>, StoreError> {
+    ) -> Result<Paged<Line>, StoreError> {
         let mut scopes = Rows::default();
         for (scope, tidemark) in above {
             scopes.next().text(scope).number(stored(*tidemark));
         }
-        let limit = i64::try_from(page.count_max).unwrap_or(i64::MAX);
+        let limit = limit(page);
         let query = sqlx::query(LOG).bind(workspace.0).bind(scopes.end()).bind(stored(to)).bind(limit);
         let mut rows = query.fetch(&self.readers);
         let (mut found, mut bytes) = (Vec::new(), 0);
-        while bytes < page.bytes_max
-            && let Some(row) = rows.try_next().await.map_err(database)?
-        {
+        while let Some(row) = rows.try_next().await.map_err(database)? {
+            if found.len() == page.count_max || bytes >= page.bytes_max {
+                return Ok(Paged { rows: found, more: true });
+            }
             let body: &[u8] = row.try_get(1).map_err(database)?;
             bytes += body.len();
             let until = version(row.try_get(0).map_err(database)?)?;
             found.push(Line { entry: decode(body).map_err(damaged)?, until });
         }
-        Ok(found)
+        Ok(Paged { rows: found, more: false })
     }
 
     async fn history(

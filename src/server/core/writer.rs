@@ -1,0 +1,513 @@
+//! The one writer. It takes every job that waits, settles them one after the other, commits them in one transaction with
+//! one sync to disk, and only then lets anybody see or know. Whatever goes wrong before the commit is forgotten as if it
+//! had not been; nobody was told it had happened.
+
+use super::live::{Live, Lives, Standing};
+use super::planned::Planned;
+use super::system::Mint;
+use super::{Clock, CoreError, NewWorkspace, SystemChange};
+use crate::model::choice::Role;
+use crate::model::id::{MemberId, OpId, WorkspaceId};
+use crate::model::kinds::Kind;
+use crate::model::record::{Key, Version};
+use crate::model::scope::Scope;
+use crate::server::hub::Hub;
+use crate::server::store::{Changes, Compaction, Found, Quarantined, Store, StoreError, Workspace, Write};
+use crate::sync::op::{Class, Code, Outcome, Reason, Receipt};
+use crate::sync::settle::{Author, Authority, FrozenOp, Kept, Need, Working, intents, settle, wants};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use tokio::sync::{mpsc, oneshot};
+
+/// Jobs that may wait for the writer; more wait outside, in their connections. Two full batches.
+pub(super) const JOBS_MAX: usize = 512;
+/// Jobs in one transaction: beyond this a larger batch saves nothing and makes its first job wait.
+const BATCH_JOBS_MAX: usize = 256;
+/// Bytes of ops in one transaction, so that one batch never needs much memory.
+const BATCH_BYTES_MAX: usize = 16 << 20;
+/// Records and receipts the writer remembers over all workspaces, about 1 KiB each, before it forgets them and loads again.
+const REMEMBERED_MAX: usize = 30_000;
+/// Rounds of loading for one intent. Each round reaches at least one record further, and trees are not this deep.
+const ROUNDS_MAX: usize = 64;
+/// Log entries dropped in one transaction of a compaction.
+const COMPACTION_ENTRIES_MAX: u64 = 20_000;
+
+/// Where a job's answer goes.
+pub(super) type Answer<T> = oneshot::Sender<Result<T, CoreError>>;
+
+/// Something for the writer to do.
+pub(super) enum Job {
+    /// Settle intents of one author.
+    Push {
+        workspace: WorkspaceId,
+        author: Author,
+        intents: Vec<Vec<FrozenOp>>,
+        bytes: Vec<(OpId, Vec<u8>)>,
+        answer: Answer<Settlement>,
+    },
+    /// Make changes of the server's own.
+    System { workspace: WorkspaceId, changes: Vec<SystemChange>, answer: Answer<Version> },
+    /// Make a workspace.
+    Create { new: NewWorkspace, answer: Answer<()> },
+    /// Settle held ops by an owner's right.
+    Release { workspace: WorkspaceId, owner: MemberId, ops: Vec<Quarantined>, answer: Answer<Vec<Receipt>> },
+    /// Refuse held ops for good.
+    Discard { workspace: WorkspaceId, ops: Vec<Quarantined>, answer: Answer<Vec<Receipt>> },
+    /// Read where a workspace stands.
+    Open { workspace: WorkspaceId, answer: Answer<Arc<Live>> },
+    /// Drop what is old.
+    Compact { workspace: WorkspaceId, keep_ms: i64, answer: Answer<Version> },
+    /// Say that the history was replaced.
+    NewEpoch { workspace: WorkspaceId, answer: Answer<u64> },
+}
+
+/// What a push came to.
+#[derive(Debug)]
+pub(super) struct Settlement {
+    pub epoch: u64,
+    pub receipts: Vec<Receipt>,
+}
+
+/// What a job came to, told once its batch is on disk.
+enum Came {
+    Receipts(Vec<Receipt>),
+    Nothing,
+}
+
+/// Why a batch stopped.
+enum Trouble {
+    /// The store failed: nobody's job was done.
+    Store(StoreError),
+    /// Settling this job brought the code down. The others can do without it.
+    Job(usize),
+}
+
+impl From<StoreError> for Trouble {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+/// One job's turn in a batch.
+struct Turn<'a, W> {
+    write: &'a mut W,
+    planned: &'a mut Planned,
+    workspace: WorkspaceId,
+    /// Its place in the batch.
+    at: usize,
+    now_ms: i64,
+}
+
+/// The writer's own state.
+pub(super) struct Writer<S: Store> {
+    store: Arc<S>,
+    hub: Hub,
+    clock: Arc<dyn Clock>,
+    lives: Lives,
+    /// What has been loaded of each workspace, with everything settled since. Nobody else writes, so it stays true until a
+    /// commit fails.
+    loaded: HashMap<WorkspaceId, Working>,
+    /// How much that is, roughly.
+    remembered: usize,
+    /// The latest time given to an entry. Time in the log never runs backwards.
+    latest_ms: i64,
+}
+
+impl<S: Store> Writer<S> {
+    pub fn new(store: Arc<S>, hub: Hub, clock: Arc<dyn Clock>, lives: Lives) -> Self {
+        Self { store, hub, clock, lives, loaded: HashMap::new(), remembered: 0, latest_ms: 0 }
+    }
+
+    /// Works until nobody can send a job any more.
+    pub async fn run(mut self, mut jobs: mpsc::Receiver<Job>) {
+        let mut taken = Vec::new();
+        while jobs.recv_many(&mut taken, BATCH_JOBS_MAX).await > 0 {
+            let mut waiting: VecDeque<Job> = taken.drain(..).collect();
+            while let Some(job) = waiting.pop_front() {
+                match job {
+                    Job::Compact { workspace, keep_ms, answer } => tell(answer, self.compact(workspace, keep_ms).await),
+                    Job::NewEpoch { workspace, answer } => tell(answer, self.new_epoch(workspace).await),
+                    first => {
+                        let mut bytes = first.bytes();
+                        let mut batch = vec![first];
+                        while bytes < BATCH_BYTES_MAX
+                            && let Some(next) = waiting.pop_front_if(|job| job.shares())
+                        {
+                            bytes += next.bytes();
+                            batch.push(next);
+                        }
+                        self.batch(batch).await;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Does a batch, all of it or nothing. A job that brings the code down is left out and the rest done again.
+    async fn batch(&mut self, mut jobs: Vec<Job>) {
+        while !jobs.is_empty() {
+            match self.attempt(&jobs).await {
+                Ok(came) => {
+                    for (job, came) in jobs.into_iter().zip(came) {
+                        self.answer(job, came);
+                    }
+                    return;
+                }
+                Err(Trouble::Job(at)) => {
+                    self.forget();
+                    tracing::error!(
+                        "settling a push failed; nothing of it was stored and its device will send it again"
+                    );
+                    let left_out = if at < jobs.len() { jobs.remove(at) } else { jobs.remove(0) };
+                    left_out.fail(CoreError::Store(StoreError::Damaged("settling failed".to_owned())));
+                }
+                Err(Trouble::Store(error)) => {
+                    self.forget();
+                    tracing::error!(error = %error, jobs = jobs.len(), "a batch was not stored; nothing of it was acknowledged");
+                    for job in jobs.drain(..) {
+                        job.fail(CoreError::Store(error.again()));
+                    }
+                }
+            }
+        }
+    }
+
+    /// Forgets everything that was loaded, because it may hold what was never written. Where workspaces stand is read
+    /// again too: a commit that failed late may have reached the disk after all.
+    fn forget(&mut self) {
+        self.loaded.clear();
+        self.remembered = 0;
+        self.lives.clear();
+    }
+
+    async fn attempt(&mut self, jobs: &[Job]) -> Result<Vec<Result<Came, CoreError>>, Trouble> {
+        let now_ms = self.clock.now_ms().max(self.latest_ms);
+        let mut write = self.store.begin().await?;
+        let mut plans: BTreeMap<WorkspaceId, Planned> = BTreeMap::new();
+        for job in jobs {
+            if !plans.contains_key(&job.workspace())
+                && let Some(planned) = self.open(&mut write, job, now_ms).await?
+            {
+                plans.insert(job.workspace(), planned);
+            }
+        }
+        self.load_ahead(&mut write, jobs).await?;
+        let mut came = Vec::with_capacity(jobs.len());
+        for (at, job) in jobs.iter().enumerate() {
+            let workspace = job.workspace();
+            came.push(match plans.get_mut(&workspace) {
+                None => Err(CoreError::NoWorkspace),
+                Some(planned) => self.job(Turn { write: &mut write, planned, workspace, at, now_ms }, job).await?,
+            });
+        }
+        for (workspace, planned) in &mut plans {
+            planned.add_up(self.loaded.get(workspace).map_or(planned.head_before, Working::head));
+        }
+        self.commit(write, &plans).await?;
+        self.latest_ms = now_ms;
+        for (workspace, planned) in plans {
+            if let Some(working) = self.loaded.get(&workspace) {
+                planned.show(workspace, working, &self.lives, &self.hub);
+            }
+        }
+        let reviewed = jobs.iter().any(|job| matches!(job, Job::Discard { .. }));
+        if reviewed || self.remembered > REMEMBERED_MAX {
+            // What was discarded has another receipt now than the one that may be loaded.
+            self.loaded.clear();
+            self.remembered = 0;
+        }
+        Ok(came)
+    }
+
+    /// Opens the job's workspace, if it exists.
+    async fn open(&mut self, write: &mut S::Write, job: &Job, now_ms: i64) -> Result<Option<Planned>, Trouble> {
+        let workspace = job.workspace();
+        let live = self.lives.get(workspace);
+        if let (Some(live), Some(working)) = (&live, self.loaded.get(&workspace)) {
+            return Ok(Some(Planned::new(Arc::clone(live), working.head(), None)));
+        }
+        if let Some((stored, scopes)) = write.open(workspace).await? {
+            let mut working = Working::new(stored.head, stored.next_number);
+            let live = match live {
+                Some(live) => live,
+                None => Arc::new(Live::new(stand(write, &stored, scopes, &mut working).await?)),
+            };
+            self.loaded.insert(workspace, working);
+            return Ok(Some(Planned::new(live, stored.head, None)));
+        }
+        let Job::Create { new, .. } = job else { return Ok(None) };
+        let made = Workspace {
+            id: workspace,
+            name: new.name.clone(),
+            epoch: now_ms.unsigned_abs().max(1),
+            head: 0,
+            horizon: 0,
+            next_number: 1,
+            created_ms: now_ms,
+        };
+        let live = Arc::new(Live::new(Standing::at(made.epoch, 0, 0)));
+        self.loaded.insert(workspace, Working::new(0, made.next_number));
+        Ok(Some(Planned::new(live, 0, Some(made))))
+    }
+
+    /// Loads in one go what the batch certainly needs.
+    async fn load_ahead(&mut self, write: &mut S::Write, jobs: &[Job]) -> Result<(), Trouble> {
+        let mut needs: BTreeMap<WorkspaceId, BTreeSet<Need>> = BTreeMap::new();
+        for job in jobs {
+            let Job::Push { workspace, author, intents, .. } = job else { continue };
+            let Some(working) = self.loaded.get(workspace) else { continue };
+            let of_this = needs.entry(*workspace).or_default();
+            of_this.extend(intents.iter().flat_map(|intent| wants(working, author, intent)));
+        }
+        for (workspace, needs) in needs {
+            self.load(write, workspace, needs.into_iter().collect()).await?;
+        }
+        Ok(())
+    }
+
+    async fn load(&mut self, write: &mut S::Write, workspace: WorkspaceId, needs: Vec<Need>) -> Result<(), Trouble> {
+        if needs.is_empty() {
+            return Ok(());
+        }
+        let found = write.load(workspace, &needs).await?;
+        self.remembered += found.iter().map(Found::count).sum::<usize>();
+        if let Some(working) = self.loaded.get_mut(&workspace) {
+            for found in found {
+                found.supply(working);
+            }
+        }
+        Ok(())
+    }
+
+    /// Settles one intent, loading what it asks for.
+    async fn settle(
+        &mut self,
+        turn: &mut Turn<'_, S::Write>,
+        author: &Author,
+        intent: &[FrozenOp],
+    ) -> Result<Vec<Receipt>, Trouble> {
+        for _ in 0..ROUNDS_MAX {
+            let Some(working) = self.loaded.get_mut(&turn.workspace) else { break };
+            let settled = catch_unwind(AssertUnwindSafe(|| settle(working, author, intent, turn.now_ms)));
+            match settled.map_err(|_| Trouble::Job(turn.at))? {
+                Ok(settled) => {
+                    self.remembered += settled.kept.len() + settled.entries.len();
+                    return Ok(turn.planned.add(settled));
+                }
+                Err(needs) => self.load(turn.write, turn.workspace, needs).await?,
+            }
+        }
+        Err(Trouble::Job(turn.at))
+    }
+
+    /// Settles a job. Its answer waits for the commit.
+    async fn job(&mut self, mut turn: Turn<'_, S::Write>, job: &Job) -> Result<Result<Came, CoreError>, Trouble> {
+        match job {
+            Job::Push { author, intents, bytes, .. } => {
+                let mut receipts = Vec::with_capacity(bytes.len());
+                for intent in intents {
+                    receipts.append(&mut self.settle(&mut turn, author, intent).await?);
+                }
+                turn.planned.hold(author.member, intents.iter().flatten(), bytes, turn.now_ms);
+                Ok(Ok(Came::Receipts(receipts)))
+            }
+            Job::System { changes, .. } => self.system(&mut turn, changes).await,
+            Job::Create { new, .. } => {
+                if turn.planned.made.is_none() {
+                    return Ok(Err(CoreError::Exists));
+                }
+                let join = SystemChange::Join { member: new.owner, name: new.owner_name.clone(), role: Role::Owner };
+                self.system(&mut turn, &[join]).await
+            }
+            Job::Release { owner, ops, .. } => {
+                let mut receipts = Vec::new();
+                for of_one in ops.chunk_by(|left, right| left.member == right.member) {
+                    let Some(first) = of_one.first() else { continue };
+                    let author = Author { member: first.member, authority: Authority::Released(*owner) };
+                    let frozen = of_one.iter().filter_map(|held| FrozenOp::read(&held.bytes).ok()).collect();
+                    for intent in intents(frozen) {
+                        receipts.append(&mut self.settle(&mut turn, &author, &intent).await?);
+                    }
+                }
+                let settled = receipts.iter().filter(|receipt| receipt.outcome != Outcome::Quarantined);
+                turn.planned.freed.extend(settled.map(|receipt| receipt.op));
+                Ok(Ok(Came::Receipts(receipts)))
+            }
+            Job::Discard { ops, .. } => {
+                let head = self.loaded.get(&turn.workspace).map_or(0, Working::head);
+                let kept: Vec<Kept> = ops.iter().map(|held| discarded(held, head, turn.now_ms)).collect();
+                turn.planned.freed.extend(ops.iter().map(|held| held.op));
+                turn.planned.kept.extend(kept.iter().cloned());
+                Ok(Ok(Came::Receipts(kept.into_iter().map(|kept| kept.receipt).collect())))
+            }
+            Job::Open { .. } => Ok(Ok(Came::Nothing)),
+            Job::Compact { .. } | Job::NewEpoch { .. } => Ok(Err(CoreError::Missing)),
+        }
+    }
+
+    /// Makes changes of the server's own, up to the first that is refused.
+    async fn system(
+        &mut self,
+        turn: &mut Turn<'_, S::Write>,
+        changes: &[SystemChange],
+    ) -> Result<Result<Came, CoreError>, Trouble> {
+        for (place, change) in changes.iter().enumerate() {
+            let head = self.loaded.get(&turn.workspace).map_or(0, Working::head);
+            let mint = Mint { workspace: turn.workspace, at: turn.at, place, now_ms: turn.now_ms, head };
+            let (member, key) = mint.subject(change);
+            self.load(turn.write, turn.workspace, vec![Need::Record(key)]).await?;
+            let record = self.loaded.get(&turn.workspace).and_then(|working| working.record(key));
+            let Some(action) = mint.action(change, record) else { continue };
+            let Ok(frozen) = mint.op(key, change, action) else { return Err(Trouble::Job(turn.at)) };
+            let author = Author { member, authority: Authority::Server };
+            let receipts = self.settle(turn, &author, &[frozen]).await?;
+            if let Some(reason) = receipts.into_iter().find_map(|receipt| receipt.reason) {
+                return Ok(Err(CoreError::Refused(reason.says)));
+            }
+        }
+        Ok(Ok(Came::Nothing))
+    }
+
+    async fn commit(&self, write: S::Write, plans: &BTreeMap<WorkspaceId, Planned>) -> Result<(), Trouble> {
+        let mut changes: BTreeMap<WorkspaceId, Changes<'_>> = BTreeMap::new();
+        for (workspace, planned) in plans {
+            if let Some(working) = self.loaded.get(workspace)
+                && !planned.is_empty()
+            {
+                changes.insert(*workspace, planned.changes(working));
+            }
+        }
+        if !changes.is_empty() {
+            write.commit(&changes).await?;
+        }
+        Ok(())
+    }
+
+    fn answer(&self, job: Job, came: Result<Came, CoreError>) {
+        let live = self.lives.get(job.workspace());
+        let (epoch, head) = live.as_ref().map_or((0, 0), |live| {
+            let standing = live.read();
+            (standing.epoch, standing.head)
+        });
+        match (job, came) {
+            (job, Err(error)) => job.fail(error),
+            (Job::Push { answer, .. }, Ok(Came::Receipts(receipts))) => {
+                tell(answer, Ok(Settlement { epoch, receipts }))
+            }
+            (Job::Release { answer, .. } | Job::Discard { answer, .. }, Ok(Came::Receipts(receipts))) => {
+                tell(answer, Ok(receipts));
+            }
+            (Job::System { answer, .. }, Ok(Came::Nothing)) => tell(answer, Ok(head)),
+            (Job::Create { answer, .. }, Ok(Came::Nothing)) => tell(answer, Ok(())),
+            (Job::Open { answer, .. }, Ok(Came::Nothing)) => tell(answer, live.ok_or(CoreError::NoWorkspace)),
+            (job, Ok(_)) => job.fail(CoreError::Missing),
+        }
+    }
+
+    /// Compacts in steps, so that pushes that wait get their turn between calls.
+    async fn compact(&mut self, workspace: WorkspaceId, keep_ms: i64) -> Result<Version, CoreError> {
+        let now_ms = self.clock.now_ms();
+        let what = Compaction {
+            entries_max: COMPACTION_ENTRIES_MAX,
+            log_before_ms: now_ms.saturating_sub(keep_ms),
+            receipts_before_ms: now_ms.saturating_sub(keep_ms.saturating_mul(2)),
+        };
+        let horizon = self.store.begin().await?.compact(workspace, what).await?;
+        // Tombstones and receipts that were loaded may be gone now.
+        self.loaded.remove(&workspace);
+        if let Some(live) = self.lives.get(workspace) {
+            live.write().horizon = horizon;
+        }
+        Ok(horizon)
+    }
+
+    async fn new_epoch(&mut self, workspace: WorkspaceId) -> Result<u64, CoreError> {
+        let at_least = self.clock.now_ms().unsigned_abs();
+        let epoch = self.store.begin().await?.new_epoch(workspace, at_least).await?;
+        self.forget();
+        self.hub.disconnect_workspace(workspace);
+        Ok(epoch)
+    }
+}
+
+/// Reads where a workspace stands and who may see what in it.
+async fn stand<W: Write>(
+    write: &mut W,
+    stored: &Workspace,
+    scopes: Vec<crate::sync::wire::ScopeState>,
+    working: &mut Working,
+) -> Result<Standing, StoreError> {
+    // Projects by their scopes, so that deleted ones are among them: their conflicts still concern the same people.
+    let project = |state: &crate::sync::wire::ScopeState| match state.scope {
+        Scope::Project(id) => Some(Need::Record(Key::new(Kind::Project, id))),
+        Scope::Workspace | Scope::Personal(_) => None,
+    };
+    let needs: Vec<Need> = scopes.iter().filter_map(project).chain([Need::All(Kind::Member)]).collect();
+    let mut standing = Standing::at(stored.epoch, stored.head, stored.horizon);
+    standing.scopes = scopes.into_iter().map(|state| (state.scope, state)).collect();
+    for found in write.load(stored.id, &needs).await? {
+        found.records().for_each(|record| standing.learn(record));
+        found.supply(working);
+    }
+    Ok(standing)
+}
+
+/// The receipt of an op an owner refused.
+fn discarded(held: &Quarantined, head: Version, now_ms: i64) -> Kept {
+    let says = "An owner of the workspace looked at this edit and did not accept it. It is kept in your tray.";
+    Kept {
+        receipt: Receipt {
+            op: held.op,
+            outcome: Outcome::Rejected,
+            class: Class::Rejected,
+            seq: head,
+            reason: Some(Reason { code: Code::Forbidden, field: None, says: says.to_owned() }),
+            conflict: None,
+            at_ms: now_ms,
+        },
+        digest: xxhash_rust::xxh3::xxh3_64(&held.bytes),
+    }
+}
+
+impl Job {
+    fn workspace(&self) -> WorkspaceId {
+        match self {
+            Self::Push { workspace, .. }
+            | Self::System { workspace, .. }
+            | Self::Release { workspace, .. }
+            | Self::Discard { workspace, .. }
+            | Self::Open { workspace, .. }
+            | Self::Compact { workspace, .. }
+            | Self::NewEpoch { workspace, .. } => *workspace,
+            Self::Create { new, .. } => new.id,
+        }
+    }
+    /// Whether it may share a transaction with others.
+    fn shares(&self) -> bool {
+        !matches!(self, Self::Compact { .. } | Self::NewEpoch { .. })
+    }
+    /// Bytes of its ops.
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Push { bytes, .. } => bytes.iter().map(|(_, bytes)| bytes.len()).sum(),
+            Self::Release { ops, .. } | Self::Discard { ops, .. } => ops.iter().map(|held| held.bytes.len()).sum(),
+            _ => 0,
+        }
+    }
+    fn fail(self, error: CoreError) {
+        match self {
+            Self::Push { answer, .. } => tell(answer, Err(error)),
+            Self::System { answer, .. } | Self::Compact { answer, .. } => tell(answer, Err(error)),
+            Self::Create { answer, .. } => tell(answer, Err(error)),
+            Self::Release { answer, .. } | Self::Discard { answer, .. } => tell(answer, Err(error)),
+            Self::Open { answer, .. } => tell(answer, Err(error)),
+            Self::NewEpoch { answer, .. } => tell(answer, Err(error)),
+        }
+    }
+}
+
+/// Answers. Whoever asked may have left meanwhile; what was stored stays, and a resend gets the same receipts.
+fn tell<T>(answer: Answer<T>, what: Result<T, CoreError>) {
+    drop(answer.send(what));
+}
