@@ -7,6 +7,7 @@ use crate::model::record::{Key, Record, Version};
 use crate::sync::merge::Rules;
 use crate::sync::op::Receipt;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// Something settling lacks. The store loads it and supplies it; what does not exist is supplied as not existing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -53,10 +54,10 @@ pub struct Wrote {
 pub struct Working {
     pub(super) head: Version,
     pub(super) next_number: i64,
-    pub(super) records: BTreeMap<Key, Option<Record>>,
+    pub(super) records: BTreeMap<Key, Option<Arc<Record>>>,
     pub(super) receipts: BTreeMap<OpId, Option<Kept>>,
     pub(super) wrote: BTreeMap<Version, Option<Wrote>>,
-    pub(super) rules: Option<Rules>,
+    pub(super) rules: Option<Arc<Rules>>,
     /// By parent: every loaded record under it, live or not.
     pub(super) children: BTreeMap<Key, BTreeSet<Key>>,
     /// Records whose live children are all loaded.
@@ -93,7 +94,7 @@ impl Working {
     }
     /// The record as it is now, live or tombstone; `None` if there is none or it was never loaded.
     pub fn record(&self, key: Key) -> Option<&Record> {
-        self.records.get(&key)?.as_ref()
+        self.records.get(&key)?.as_deref()
     }
 
     /// Supplies a record, or that there is none. What is known already is newer and stays.
@@ -101,7 +102,7 @@ impl Working {
         if self.records.contains_key(&key) {
             return;
         }
-        self.put(key, record);
+        self.put(key, record.map(Arc::new));
     }
     /// Supplies an op's stored receipt, or that there is none.
     pub fn supply_receipt(&mut self, op: OpId, kept: Option<Kept>) {
@@ -139,13 +140,13 @@ impl Working {
     }
 
     /// Holds this state of a record from now on.
-    pub(super) fn put(&mut self, key: Key, record: Option<Record>) {
+    pub(super) fn put(&mut self, key: Key, record: Option<Arc<Record>>) {
         if let Some(parent) = self.record(key).and_then(Record::parent)
             && let Some(siblings) = self.children.get_mut(&parent)
         {
             siblings.remove(&key);
         }
-        if let Some(parent) = record.as_ref().and_then(Record::parent) {
+        if let Some(parent) = record.as_deref().and_then(Record::parent) {
             self.children.entry(parent).or_default().insert(key);
         }
         self.records.insert(key, record);
@@ -154,10 +155,10 @@ impl Working {
     pub(super) fn loaded(&self, kind: Kind) -> impl Iterator<Item = &Record> {
         let nil = crate::model::id::RecordId(uuid::Uuid::nil());
         let max = crate::model::id::RecordId(uuid::Uuid::max());
-        self.records.range(Key::new(kind, nil)..=Key::new(kind, max)).filter_map(|(_, record)| record.as_ref())
+        self.records.range(Key::new(kind, nil)..=Key::new(kind, max)).filter_map(|(_, record)| record.as_deref())
     }
     /// Reads the workspace's merge rules out of its loaded policies.
     pub(super) fn read_policies(&mut self) {
-        self.rules = Some(Rules::of(self.loaded(Kind::Policy)));
+        self.rules = Some(Arc::new(Rules::of(self.loaded(Kind::Policy))));
     }
 }
