@@ -79,7 +79,8 @@ fn ProjectHead(project: Key) -> impl IntoView {
     let records = use_records();
     let record = records.get(project);
     let title = records.title(project);
-    let percent = move || record.with(|record| record.as_deref().and_then(|record| Project(record).progress()).unwrap_or(0));
+    let percent =
+        move || record.with(|record| record.as_deref().and_then(|record| Project(record).progress()).unwrap_or(0));
     let facts = move || {
         record.with(|record| {
             let Some(record) = record.as_deref() else { return String::new() };

@@ -47,7 +47,8 @@ fn ProjectCard(key: Key) -> impl IntoView {
     let records = use_records();
     let record = records.get(key);
     let title = records.title(key);
-    let percent = move || record.with(|record| record.as_deref().and_then(|record| Project(record).progress()).unwrap_or(0));
+    let percent =
+        move || record.with(|record| record.as_deref().and_then(|record| Project(record).progress()).unwrap_or(0));
     let facts = move || {
         record.with(|record| {
             let Some(record) = record.as_deref() else { return String::new() };

@@ -11,49 +11,14 @@ use crate::model::kinds::{Conflict, Task};
 use crate::model::permission::{Actor, may_create, may_write};
 use crate::model::record::{Key, Record};
 use crate::model::scope::Scope;
-use crate::model::value::Name;
 use crate::sync::op::Reason;
-pub use crate::sync::replica::{Draft, Link, Memory, Pending, PendingState, Refused, Status};
+pub use crate::sync::replica::{Draft, Link, Memory, Pending, PendingState, Refused, Shown, Status, Waiting};
 use leptos::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// Entries the list of recent changes holds: what a person reads at a glance.
 const RECENT_MAX: usize = 30;
-
-/// What is not yet on the server of one record.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub enum Waiting {
-    /// Everything shown is confirmed.
-    #[default]
-    Nothing,
-    /// These fields wait.
-    Fields(BTreeSet<Name>),
-    /// The whole record waits: it was made here, or is being deleted.
-    Whole,
-}
-
-impl Waiting {
-    /// Whether this field waits.
-    pub fn holds(&self, field: &str) -> bool {
-        match self {
-            Self::Nothing => false,
-            Self::Fields(fields) => fields.contains(field),
-            Self::Whole => true,
-        }
-    }
-}
-
-/// One record as a device shows it: base with the outbox folded over it, and what of it is not on the server yet.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Shown {
-    /// Which record.
-    pub key: Key,
-    /// What it reads; `None` once it is deleted or no longer on the device.
-    pub record: Option<Arc<Record>>,
-    /// What of it waits.
-    pub waiting: Waiting,
-}
 
 /// How much of the browser's space is used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -42,7 +42,10 @@ fn OneComment(key: Key) -> impl IntoView {
     let locked = records.locked(key);
     // Author and time are the server's to say; until it has, the comment is this person's own.
     let author = move || {
-        record.get().and_then(|record| Comment(&record).author()).map_or_else(|| "You".to_owned(), |id| member_name(records, Some(id)))
+        record
+            .get()
+            .and_then(|record| Comment(&record).author())
+            .map_or_else(|| "You".to_owned(), |id| member_name(records, Some(id)))
     };
     let written = move || {
         record.with(|record| record.as_deref().and_then(|record| Comment(record).written())).map_or_else(
@@ -84,9 +87,10 @@ fn NewComment(task: Key) -> impl IntoView {
         let actor = records.actor();
         move || {
             let scope = task.with(|task| task.as_deref().map(|task| task.scope));
-            actor.get().zip(scope).is_some_and(|(actor, scope)| {
-                crate::model::permission::may_create(&actor, Kind::Comment.spec(), scope)
-            })
+            actor
+                .get()
+                .zip(scope)
+                .is_some_and(|(actor, scope)| crate::model::permission::may_create(&actor, Kind::Comment.spec(), scope))
         }
     };
     let send = move || {

@@ -64,7 +64,11 @@ fn in_words(records: Records, key: Key, entry: &Entry) -> String {
                         .then(|| format!("{}: {}", spec.label, value_in_words(records, &spec.ty, value)))
                 })
                 .collect();
-            if changes.is_empty() { format!("{when} · {who} moved it") } else { format!("{when} · {who} set {}", changes.join("; ")) }
+            if changes.is_empty() {
+                format!("{when} · {who} moved it")
+            } else {
+                format!("{when} · {who} set {}", changes.join("; "))
+            }
         }
     }
 }
@@ -98,7 +102,9 @@ pub fn value_in_words(records: Records, ty: &FieldType, value: &Value) -> String
         (_, Value::Text(text)) => text.clone(),
         (_, Value::Int(number)) => format::whole(*number),
         (_, Value::Bool(yes)) => if *yes { "yes" } else { "no" }.to_owned(),
-        (_, Value::List(entries)) => format::count(i64::try_from(entries.len()).unwrap_or(i64::MAX), "entry", "entries"),
+        (_, Value::List(entries)) => {
+            format::count(i64::try_from(entries.len()).unwrap_or(i64::MAX), "entry", "entries")
+        }
         (_, Value::Map(_)) => "details".to_owned(),
     }
 }

@@ -60,7 +60,9 @@ fn PanelFor(kind: Kind) -> impl IntoView {
 /// Fields a person edits in a panel: not those the server writes, nor those a tree or a list sets.
 fn edited(key: Key) -> impl Iterator<Item = &'static FieldSpec> {
     key.kind.spec().fields.iter().filter(|field| {
-        !field.derived && !field.fixed && !matches!(field.ty, FieldType::Rank | FieldType::Data { .. } | FieldType::Number)
+        !field.derived
+            && !field.fixed
+            && !matches!(field.ty, FieldType::Rank | FieldType::Data { .. } | FieldType::Number)
     })
 }
 

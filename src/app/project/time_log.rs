@@ -73,9 +73,10 @@ fn NewEntry(task: Key) -> impl IntoView {
     let actor = records.actor();
     let may = move || {
         let scope = record.with(|task| task.as_deref().map(|task| task.scope));
-        actor.get().zip(scope).is_some_and(|(actor, scope)| {
-            crate::model::permission::may_create(&actor, Kind::TimeLog.spec(), scope)
-        })
+        actor
+            .get()
+            .zip(scope)
+            .is_some_and(|(actor, scope)| crate::model::permission::may_create(&actor, Kind::TimeLog.spec(), scope))
     };
     let day = RwSignal::new(String::new());
     let minutes = RwSignal::new(String::new());

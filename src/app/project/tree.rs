@@ -101,7 +101,9 @@ impl Trunk {
     }
 
     fn place_of(self, key: Key) -> Option<usize> {
-        self.lines.with_untracked(|lines| lines.iter().position(|line| matches!(line, Line::Row { key: at, .. } if *at == key)))
+        self.lines.with_untracked(|lines| {
+            lines.iter().position(|line| matches!(line, Line::Row { key: at, .. } if *at == key))
+        })
     }
 
     /// Makes a row the active one, in sight and focused.
@@ -137,7 +139,8 @@ impl Trunk {
 
     fn end(self, end: End) {
         let key = self.lines.with_untracked(|lines| {
-            let mut rows = lines.iter().filter_map(|line| if let Line::Row { key, .. } = line { Some(*key) } else { None });
+            let mut rows =
+                lines.iter().filter_map(|line| if let Line::Row { key, .. } = line { Some(*key) } else { None });
             match end {
                 End::First => rows.next(),
                 End::Last => rows.next_back(),
@@ -202,7 +205,10 @@ impl Trunk {
         let Some(record) = self.records.peek(key).filter(|_| !self.locked.get_untracked()) else { return };
         let next = self.place_of(key).and_then(|place| {
             self.lines.with_untracked(|lines| {
-                lines[..place].iter().rev().find_map(|line| if let Line::Row { key, .. } = line { Some(*key) } else { None })
+                lines[..place]
+                    .iter()
+                    .rev()
+                    .find_map(|line| if let Line::Row { key, .. } = line { Some(*key) } else { None })
             })
         });
         let says = match child_kind(key.kind) {
@@ -383,12 +389,14 @@ fn Row(trunk: Trunk, key: Key, level: u8, in_sight: Memo<(usize, Vec<Line>)>) ->
     let in_tab_order = Memo::new(move |_| {
         active.get()
             || (trunk.active.with(Option::is_none)
-                && in_sight.with(|(_, lines)| matches!(lines.first(), Some(Line::Row { key: first, .. }) if *first == key)))
+                && in_sight
+                    .with(|(_, lines)| matches!(lines.first(), Some(Line::Row { key: first, .. }) if *first == key)))
     });
     let tab = move || if in_tab_order.get() { "0" } else { "-1" };
     let nth = move || {
         in_sight.with(|(first, lines)| {
-            let within = lines.iter().position(|line| matches!(line, Line::Row { key: at, .. } if *at == key)).unwrap_or(0);
+            let within =
+                lines.iter().position(|line| matches!(line, Line::Row { key: at, .. } if *at == key)).unwrap_or(0);
             (first + within + 1).to_string()
         })
     };
@@ -536,7 +544,8 @@ fn TaskFacts(record: Signal<Option<Arc<Record>>>) -> impl IntoView {
             (!due.is_empty()).then(|| format::date(&due))
         })
     };
-    let assignees = move || record.with(|record| record.as_deref().map(|record| Task(record).assignees()).unwrap_or_default());
+    let assignees =
+        move || record.with(|record| record.as_deref().map(|record| Task(record).assignees()).unwrap_or_default());
     view! {
         <PriorityMark priority=Signal::derive(priority)/>
         <span class="row-due">{due}</span>

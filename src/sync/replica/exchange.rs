@@ -232,8 +232,8 @@ pub enum Timer {
     Answer,
     /// The line has been quiet: show that we are here.
     Beat,
-    /// Try a push again that was answered with something we could not read.
-    Push,
+    /// Settled ops still wait for their frames: ask for them.
+    Settle,
     /// Try a snapshot chunk again.
     Snapshot,
     /// Tell the other tabs that the owner of the network is alive; or, in those, that it has not been heard of.
@@ -321,6 +321,9 @@ pub enum Effect {
     Connect,
     /// Send this message.
     Send(Vec<u8>),
+    /// Send this push by a request of its own, because the channel is refused; answered by `Received` with a
+    /// `FromServer::Pushed`, or by `Disconnected`.
+    Post(Vec<u8>),
     /// Close the channel; not answered.
     Hangup,
     /// Fetch a chunk of a snapshot; answered by `Fetched`.

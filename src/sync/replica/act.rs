@@ -1,0 +1,503 @@
+//! What people do: drafts become frozen ops with what their author saw, are shown at once and appended to the outbox. Also
+//! what they do with ops that wait or were refused: try again, give up, carry over from a file.
+
+use crate::model::catalog::FieldSpec;
+use crate::model::check;
+use crate::model::id::{IntentId, OpId};
+use crate::model::record::{Key, Record};
+use crate::model::value::{Name, Value};
+use crate::sync::op::{Action, Change, Code, Op, Reason, SCHEMA};
+use crate::sync::replica::keep::{Meaning, Shelf};
+use crate::sync::replica::stored::{Tail, place_slot, row_bytes, tail_slot};
+use crate::sync::replica::view::{doubt, parent_of};
+use crate::sync::replica::{
+    Database, Draft, Effect, OnlyIf, Pending, PendingState, Place, Refused, Replica, Table, Tray, TrayEntry, Write,
+};
+use crate::sync::wire::{INTENT_OPS_MAX, OP_BYTES_MAX, decode, decode_op, encode};
+use serde_bytes::ByteBuf;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Frozen bytes of one intent, and of one push: they fit into one message with room for its envelope.
+pub(super) const PUSH_BYTES_MAX: usize = 1_000_000;
+
+fn refusal(code: Code, field: Option<&str>, says: impl Into<String>) -> Reason {
+    let field = field.and_then(crate::model::catalog::known_name).map(Name::new);
+    Reason { code, field, says: says.into() }
+}
+
+impl Replica {
+    pub(super) fn act(&mut self, intent: IntentId, drafts: Vec<(OpId, Draft)>) {
+        if matches!(self.keeping.outbox, Shelf::Unread) {
+            let says = "This device is still opening its store. Nothing was changed; try again in a moment.";
+            self.effects.push(Effect::Refuse(intent, vec![refusal(Code::Missing, None, says)]));
+            return;
+        }
+        if drafts.len() > INTENT_OPS_MAX {
+            let says =
+                format!("At most {INTENT_OPS_MAX} changes can be made at once. Nothing was changed; do it in parts.");
+            self.effects.push(Effect::Refuse(intent, vec![refusal(Code::Invalid, None, says)]));
+            return;
+        }
+        let tail = self.keeping.tail;
+        let mut frozen = Vec::new();
+        let mut bytes = 0;
+        let mut reasons = Vec::new();
+        for (id, draft) in drafts {
+            match self.freeze(id, intent, draft).and_then(|op| op.map(|op| self.take(op)).transpose()) {
+                Ok(None) => {}
+                Ok(Some((place, length))) => {
+                    frozen.push(place);
+                    bytes += length;
+                }
+                Err(reason) => reasons.push(reason),
+            }
+        }
+        if reasons.is_empty() && bytes > PUSH_BYTES_MAX {
+            let says = "This is too much to do at once. Nothing was changed; do it in parts.";
+            reasons.push(refusal(Code::Invalid, None, says));
+        }
+        if reasons.is_empty() {
+            self.keeping.drafted.extend(frozen);
+            return;
+        }
+        for place in frozen {
+            self.drop_op(place);
+        }
+        self.keeping.tail = tail;
+        self.effects.push(Effect::Refuse(intent, reasons));
+    }
+
+    /// Gives the op a place and shows it.
+    fn take(&mut self, op: Op) -> Result<(Place, usize), Reason> {
+        let key = op.key();
+        let bytes = encode(&op).ok().filter(|bytes| bytes.len() <= OP_BYTES_MAX).ok_or_else(|| {
+            refusal(
+                Code::Invalid,
+                None,
+                "This is too large to store. Nothing was changed; make it smaller and try again.",
+            )
+        })?;
+        let length = bytes.len();
+        let place = self.keeping.tail.place;
+        let own = op.device == self.me.device && op.incarnation == self.me.incarnation;
+        let counter = if own { self.keeping.tail.counter.max(op.counter + 1) } else { self.keeping.tail.counter };
+        self.keeping.tail = Tail { place: place + 1, counter, last: Some(op.id) };
+        self.outbox.insert(Pending::new(place, bytes, op, PendingState::Storing));
+        self.stirred = true;
+        self.mark(key);
+        // The next draft of this intent sees this one.
+        self.refresh();
+        Ok((place, length))
+    }
+
+    /// The op a draft becomes; `None` when it changes nothing.
+    fn freeze(&self, id: OpId, intent: IntentId, draft: Draft) -> Result<Option<Op>, Reason> {
+        let key = draft.key();
+        let seen = self.view(key);
+        let action = match draft {
+            Draft::Create { fields, .. } => {
+                if seen.is_some() {
+                    return Err(refusal(Code::Exists, None, "This exists already. Nothing was changed."));
+                }
+                Some(first_fields(key, fields)?)
+            }
+            Draft::Set { values, .. } => {
+                let record = seen.as_deref().ok_or_else(|| missing(key))?;
+                let saw = |name: &str, now| Change { base: record.version(name), was: record.get(name).clone(), now };
+                set(record, values.into_iter().map(|(name, now)| (name.clone(), saw(name.as_str(), now))).collect())?
+            }
+            Draft::Edit { changes, .. } => set(seen.as_deref().ok_or_else(|| missing(key))?, changes)?,
+            Draft::Delete { .. } => {
+                let record = seen.as_deref().ok_or_else(|| missing(key))?;
+                Some(Action::Delete { seen: record.seq })
+            }
+            Draft::Restore { .. } => Some(Action::Restore),
+            Draft::Command { name, .. } => {
+                seen.as_deref().ok_or_else(|| missing(key))?;
+                key.kind.spec().command(name.as_str()).ok_or_else(|| {
+                    refusal(Code::Invalid, None, "This version does not know that command. Nothing was changed.")
+                })?;
+                Some(Action::Command { name })
+            }
+        };
+        let Some(action) = action else { return Ok(None) };
+        let mut op = Op {
+            id,
+            device: self.me.device,
+            incarnation: self.me.incarnation,
+            counter: self.keeping.tail.counter,
+            intent,
+            after: Vec::new(),
+            schema: SCHEMA,
+            kind: key.kind,
+            record: key.id,
+            action,
+            claimed_ms: self.moment.now_ms,
+            offset_ms: self.talk.offset_ms,
+        };
+        // A command that is not right even here is not worth sending; one that was right and is not any more is sent, and
+        // the server decides.
+        if let Some(reason) = doubt(&op, seen.as_deref()) {
+            return Err(reason);
+        }
+        op.after = self.needs(&op, seen.as_deref());
+        Ok(Some(op))
+    }
+
+    /// The pending ops without which this one makes no sense: what makes its record, and what makes or restores the record
+    /// it stands under.
+    fn needs(&self, op: &Op, seen: Option<&Record>) -> Vec<OpId> {
+        let mut keys = BTreeSet::from([op.key()]);
+        if !matches!(op.action, Action::Delete { .. }) {
+            keys.extend(parent_of(op, seen));
+        }
+        let makes = |pending: &&Pending| {
+            keys.contains(&pending.op.key())
+                && !matches!(pending.state, PendingState::Settled(_))
+                && match pending.op.action {
+                    Action::Create { .. } => true,
+                    Action::Delete { .. } => matches!(op.action, Action::Restore) && pending.op.key() == op.key(),
+                    Action::Set { .. } | Action::Restore | Action::Command { .. } => false,
+                }
+        };
+        let places: BTreeSet<Place> = keys.iter().flat_map(|key| self.outbox.unlanded(*key)).collect();
+        let found = places.into_iter().filter_map(|place| self.outbox.get(place));
+        found.filter(makes).map(|pending| pending.op.id).collect()
+    }
+
+    // Storing.
+
+    /// Appends what was frozen and has no place on disk yet.
+    pub(super) fn store_drafts(&mut self) {
+        if self.keeping.drafted.is_empty() {
+            return;
+        }
+        match self.keeping.outbox {
+            Shelf::Broken => {
+                let places = std::mem::take(&mut self.keeping.drafted);
+                self.keeping.appending += 1;
+                self.keeping.replaced.clear();
+                self.appended(&places);
+                return;
+            }
+            Shelf::Open if !self.keeping.overtaken => {}
+            // Another tab was faster, or the outbox is being read: places are given out once it is known what is taken.
+            Shelf::Open | Shelf::Reading | Shelf::Unread => return,
+        }
+        let places = std::mem::take(&mut self.keeping.drafted);
+        let replaced = std::mem::take(&mut self.keeping.replaced);
+        let tail = row_bytes(&self.keeping.tail);
+        let mut writes = vec![Write::Put(tail_slot(), tail.clone())];
+        for pending in places.iter().filter_map(|place| self.outbox.get(*place)) {
+            writes.push(Write::Put(place_slot(Table::Ops, pending.place), pending.bytes.to_vec()));
+        }
+        writes.extend(replaced.iter().cloned());
+        let slots = writes
+            .iter()
+            .filter_map(|write| match write {
+                Write::Put(slot, _) | Write::Remove(slot) => Some(slot.clone()),
+                Write::RemoveUnder(_) => None,
+            })
+            .collect();
+        let only_if = Some(OnlyIf { slot: tail_slot(), holds: self.keeping.tail_stored.clone() });
+        self.keeping.tail_stored = Some(tail);
+        self.keeping.appending += 1;
+        self.save(Database::Outbox, only_if, writes, Meaning::Append { places, replaced, slots });
+    }
+
+    /// These ops are stored: they may be pushed.
+    pub(super) fn appended(&mut self, places: &[Place]) {
+        self.keeping.appending = self.keeping.appending.saturating_sub(1);
+        for place in places {
+            if let Some(pending) = self.outbox.get_mut(*place) {
+                pending.state = PendingState::Waiting;
+            }
+        }
+        self.stirred = true;
+        self.hold_dependents();
+    }
+
+    /// Another tab took the place. An op is frozen once it is stored; until then it may still get another counter.
+    pub(super) fn append_refused(&mut self, places: &[Place], replaced: Vec<Write>, holds: Option<Vec<u8>>) {
+        self.keeping.appending = self.keeping.appending.saturating_sub(1);
+        self.keeping.overtaken = true;
+        self.keeping.drafted.extend(places);
+        self.keeping.replaced.extend(replaced);
+        if self.keeping.appending > 0 {
+            // Every append after a refused one is refused too; all of them move together.
+            return;
+        }
+        let mut moving: Vec<Pending> = Vec::new();
+        let mut drafted = std::mem::take(&mut self.keeping.drafted);
+        drafted.sort_unstable();
+        for place in drafted {
+            moving.extend(self.drop_op(place));
+        }
+        self.keeping.tail = holds.as_deref().and_then(|bytes| decode(bytes).ok()).unwrap_or(Tail {
+            place: self.keeping.tail.place,
+            counter: self.keeping.tail.counter,
+            last: None,
+        });
+        self.keeping.tail_stored = holds;
+        self.keeping.overtaken = false;
+        for pending in moving {
+            let mut op = (*pending.op).clone();
+            if op.device == self.me.device && op.incarnation == self.me.incarnation {
+                op.counter = self.keeping.tail.counter;
+            }
+            // It was encoded before, and only a number in it changed.
+            if let Ok((place, _)) = self.take(op) {
+                self.keeping.drafted.push(place);
+            }
+        }
+        // Whoever was faster may not live to say so.
+        self.store_drafts();
+        self.load_again(Database::Outbox);
+    }
+
+    // Trying again and giving up.
+
+    /// How many new ids `Event::Retry` of this op needs; 0 for an op that is not in the tray.
+    pub fn retries(&self, op: OpId) -> usize {
+        if self.in_tray(op) { self.together_with(op).len() } else { 0 }
+    }
+
+    fn in_tray(&self, op: OpId) -> bool {
+        self.tray.values().any(|refused| refused.id() == Some(op))
+    }
+
+    /// The op of the tray with whatever of tray and outbox needs it or shares its intent, in order.
+    fn together_with(&self, root: OpId) -> Vec<Place> {
+        let mut candidates: BTreeMap<Place, &Op> = BTreeMap::new();
+        for (place, refused) in &self.tray {
+            candidates.extend(refused.op.as_deref().map(|op| (*place, op)));
+        }
+        for pending in self.outbox.iter().filter(|pending| matches!(pending.state, PendingState::Held(_))) {
+            candidates.insert(pending.place, &pending.op);
+        }
+        let mut ids = BTreeSet::from([root]);
+        let mut intents: BTreeSet<IntentId> =
+            candidates.values().filter(|op| op.id == root).map(|op| op.intent).collect();
+        let mut places = BTreeSet::new();
+        loop {
+            let before = places.len();
+            for (place, op) in &candidates {
+                if intents.contains(&op.intent)
+                    || ids.contains(&op.id)
+                    || op.after.iter().any(|need| ids.contains(need))
+                {
+                    ids.insert(op.id);
+                    intents.insert(op.intent);
+                    places.insert(*place);
+                }
+            }
+            if places.len() == before {
+                return places.into_iter().collect();
+            }
+        }
+    }
+
+    pub(super) fn retry(&mut self, op: OpId, intent: IntentId, ids: &[OpId]) {
+        if !self.in_tray(op) {
+            self.nudged();
+            return;
+        }
+        let places = self.together_with(op);
+        if ids.len() < places.len() {
+            return;
+        }
+        let mut fresh: BTreeMap<OpId, OpId> = BTreeMap::new();
+        let mut again = Vec::new();
+        for place in places {
+            if let Some(refused) = self.tray.remove(&place) {
+                self.keeping.replaced.push(Write::Remove(place_slot(Table::Tray, place)));
+                again.extend(refused.op.map(|op| (*op).clone()));
+            } else if let Some(pending) = self.drop_op(place) {
+                self.keeping.replaced.push(Write::Remove(place_slot(Table::Ops, place)));
+                again.push((*pending.op).clone());
+            }
+        }
+        for (op, id) in again.iter().zip(ids) {
+            fresh.insert(op.id, *id);
+        }
+        let still_refused: BTreeSet<OpId> = self.tray.values().filter_map(Refused::id).collect();
+        for mut op in again {
+            op.id = fresh.get(&op.id).copied().unwrap_or(op.id);
+            op.device = self.me.device;
+            op.incarnation = self.me.incarnation;
+            op.counter = self.keeping.tail.counter;
+            op.intent = intent;
+            op.after = op
+                .after
+                .into_iter()
+                .map(|need| fresh.get(&need).copied().unwrap_or(need))
+                .filter(|need| !still_refused.contains(need))
+                .collect();
+            // It fitted before.
+            if let Ok((place, _)) = self.take(op) {
+                self.keeping.drafted.push(place);
+            }
+        }
+    }
+
+    pub(super) fn discard(&mut self, op: OpId) {
+        let mut writes = Vec::new();
+        if let Some(place) = self.outbox.place_of(op) {
+            if self.outbox.get(place).is_none_or(|pending| pending.state == PendingState::Storing) {
+                return;
+            }
+            self.drop_op(place);
+            writes.push(Write::Remove(place_slot(Table::Ops, place)));
+        } else if let Some(place) =
+            self.tray.iter().find(|(_, refused)| refused.id() == Some(op)).map(|(place, _)| *place)
+        {
+            self.tray.remove(&place);
+            self.stirred = true;
+            writes.push(Write::Remove(place_slot(Table::Tray, place)));
+        } else {
+            return;
+        }
+        let mut given_up = BTreeSet::from([op]);
+        let orphans: Vec<Place> = self
+            .outbox
+            .iter()
+            .filter(|pending| pending.landing.is_none() && pending.state != PendingState::Sent)
+            .filter(|pending| {
+                let needs = pending.op.after.iter().any(|need| given_up.contains(need));
+                if needs {
+                    given_up.insert(pending.op.id);
+                }
+                needs
+            })
+            .map(|pending| pending.place)
+            .collect();
+        for place in orphans {
+            let says = "An edit that this one needs was given up. Try it again as a new edit, or discard it too.";
+            writes.extend(self.to_the_tray(place, Tray::Orphaned, refusal(Code::Dependency, None, says)));
+        }
+        self.hold_dependents();
+        self.save_outbox(writes, vec![op]);
+    }
+
+    /// Moves an op from the outbox to the tray; these writes do the same on disk, together.
+    pub(super) fn to_the_tray(&mut self, place: Place, sort: Tray, reason: Reason) -> Vec<Write> {
+        let Some(pending) = self.drop_op(place) else { return Vec::new() };
+        let bytes = ByteBuf::from(pending.bytes.to_vec());
+        let entry = TrayEntry { sort, bytes, reason, at_ms: self.moment.now_ms };
+        let writes = vec![
+            Write::Remove(place_slot(Table::Ops, place)),
+            Write::Put(place_slot(Table::Tray, place), row_bytes(&entry)),
+        ];
+        self.tray.insert(place, Refused { place, entry, op: Some(pending.op) });
+        writes
+    }
+
+    pub(super) fn import(&mut self, ops: Vec<Vec<u8>>) {
+        for bytes in ops {
+            let Ok(op) = decode_op(&bytes) else { continue };
+            if self.outbox.place_of(op.id).is_some() || self.in_tray(op.id) {
+                continue;
+            }
+            let place = self.keeping.tail.place;
+            self.keeping.tail = Tail { place: place + 1, last: Some(op.id), ..self.keeping.tail };
+            self.mark(op.key());
+            self.outbox.insert(Pending::new(place, bytes, op, PendingState::Storing));
+            self.keeping.drafted.push(place);
+            self.stirred = true;
+        }
+    }
+
+    /// Ops that need a refused one wait for the person's decision over it, and with them whatever shares their intent.
+    pub(super) fn hold_dependents(&mut self) {
+        let holds = |sort: Tray| sort != Tray::Quarantined;
+        let refused: BTreeSet<OpId> =
+            self.tray.values().filter(|refused| holds(refused.entry.sort)).filter_map(Refused::id).collect();
+        let mut held = refused;
+        let mut intents: BTreeSet<IntentId> = BTreeSet::new();
+        loop {
+            let before = held.len();
+            for pending in self.outbox.iter().filter(|pending| pending.landing.is_none()) {
+                let needs = pending.op.after.iter().any(|need| held.contains(need));
+                if needs || intents.contains(&pending.op.intent) {
+                    held.insert(pending.op.id);
+                    intents.insert(pending.op.intent);
+                }
+            }
+            if held.len() == before {
+                break;
+            }
+        }
+        for pending in self.outbox.iter_mut() {
+            let hold = held.contains(&pending.op.id);
+            match (&pending.state, hold) {
+                (PendingState::Waiting, true) => {
+                    let says = "It needs an edit that was refused. Try that one again or discard it.";
+                    pending.state = PendingState::Held(refusal(Code::Dependency, None, says));
+                }
+                (PendingState::Held(_), false) => pending.state = PendingState::Waiting,
+                _ => {}
+            }
+        }
+    }
+}
+
+fn missing(key: Key) -> Reason {
+    let label = key.kind.spec().label.to_lowercase();
+    refusal(Code::Missing, None, format!("This {label} is not on this device any more. Nothing was changed."))
+}
+
+fn spec_of(key: Key, name: &Name) -> Result<&'static FieldSpec, Reason> {
+    let spec = key.kind.spec().field(name.as_str()).filter(|spec| !spec.derived);
+    spec.ok_or_else(|| {
+        refusal(
+            Code::Invalid,
+            Some(name.as_str()),
+            format!("\"{name}\" cannot be changed by hand. Nothing was changed."),
+        )
+    })
+}
+
+fn checked(spec: &'static FieldSpec, value: &Value) -> Result<Value, Reason> {
+    check::field(spec, value).map_err(|error| refusal(Code::Invalid, Some(error.field.as_str()), error.says))
+}
+
+fn first_fields(key: Key, given: BTreeMap<Name, Value>) -> Result<Action, Reason> {
+    let mut fields = BTreeMap::new();
+    for (name, value) in given {
+        let value = checked(spec_of(key, &name)?, &value)?;
+        if !value.is_null() {
+            fields.insert(name, value);
+        }
+    }
+    for spec in key.kind.spec().fields.iter().filter(|spec| spec.required && !spec.derived) {
+        checked(spec, fields.get(spec.name).unwrap_or(&Value::Null))?;
+    }
+    Ok(Action::Create { fields })
+}
+
+/// The changes that change something, each with the rest of its group as the author saw it.
+fn set(record: &Record, given: BTreeMap<Name, Change>) -> Result<Option<Action>, Reason> {
+    let key = record.key();
+    let mut changes = BTreeMap::new();
+    for (name, change) in given {
+        let spec = spec_of(key, &name)?;
+        let now = checked(spec, &change.now)?;
+        if now == change.was {
+            continue;
+        }
+        if spec.fixed {
+            let says = format!("\"{}\" is fixed once it was made. Nothing was changed.", spec.label);
+            return Err(refusal(Code::Invalid, Some(spec.name), says));
+        }
+        changes.insert(name, Change { now, ..change });
+    }
+    let groups: BTreeSet<&'static str> =
+        changes.keys().filter_map(|name| key.kind.spec().field(name.as_str())?.group).collect();
+    for spec in groups.into_iter().flat_map(|group| key.kind.spec().group(group)) {
+        changes.entry(Name::new(spec.name)).or_insert_with(|| {
+            let value = record.get(spec.name).clone();
+            Change { base: record.version(spec.name), was: value.clone(), now: value }
+        });
+    }
+    Ok((!changes.is_empty()).then_some(Action::Set { changes }))
+}

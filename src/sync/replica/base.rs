@@ -1,0 +1,148 @@
+//! What the server confirmed, and nothing else: records as the log left them, and how far each scope has been seen.
+
+use crate::model::record::{Field, Key, Record, Version};
+use crate::model::scope::Scope;
+use crate::sync::checksum::Sum;
+use crate::sync::op::{Effect, Entry};
+use crate::sync::replica::stored::{Generation, Loading, ScopeRow};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// One scope's copy.
+#[derive(Debug, Clone, Default)]
+pub struct Copy {
+    /// As stored.
+    pub row: ScopeRow,
+    /// The newest entry or record in it; above the tidemark only just after a snapshot.
+    pub newest: Version,
+    /// Its checksum, once somebody asked, and kept up from then on.
+    pub sum: Option<Sum>,
+    /// Whether the checksum was found equal in this conversation.
+    pub checked: bool,
+    /// How often it was fetched anew in this conversation because its checksum differed.
+    pub repairs: u32,
+    /// Records of the snapshot on its way.
+    pub staged: Vec<Record>,
+    /// The tidemark as last stored; it may lag, which costs nothing but a pull.
+    pub stored_tidemark: Version,
+}
+
+impl Copy {
+    /// Whether frames are applied to it: complete once, of this epoch, and not being left.
+    pub fn follows(&self, epoch: Option<u64>) -> bool {
+        self.row.generation.is_some() && self.row.epoch == epoch && !self.row.leaving
+    }
+}
+
+/// Confirmed records and scopes.
+#[derive(Debug, Clone, Default)]
+pub struct Base {
+    /// By key. Tombstones are not kept.
+    pub records: BTreeMap<Key, Arc<Record>>,
+    /// By scope.
+    pub scopes: BTreeMap<Scope, Copy>,
+}
+
+impl Base {
+    /// The confirmed record.
+    pub fn get(&self, key: Key) -> Option<&Arc<Record>> {
+        self.records.get(&key)
+    }
+
+    /// Applies an entry; applying it again, or after a newer one, changes nothing.
+    pub fn apply(&mut self, entry: &Entry) {
+        let key = entry.key();
+        let before = self.records.get(&key).map(|record| Sum::of(record)).filter(|_| self.is_summed(entry.scope));
+        match &entry.effect {
+            Effect::Delete => {
+                if self.records.get(&key).is_some_and(|record| entry.seq > record.seq) {
+                    self.records.remove(&key);
+                }
+            }
+            Effect::Put(fields) => {
+                let record = self.records.entry(key).or_insert_with(|| {
+                    Arc::new(Record {
+                        kind: entry.kind,
+                        id: entry.record,
+                        scope: entry.scope,
+                        fields: BTreeMap::new(),
+                        seq: 0,
+                        deleted: false,
+                    })
+                });
+                let record = Arc::make_mut(record);
+                for (name, value) in fields {
+                    if entry.seq > record.version(name.as_str()) {
+                        record.fields.insert(name.clone(), Field { value: value.clone(), version: entry.seq });
+                    }
+                }
+                record.seq = record.seq.max(entry.seq);
+            }
+        }
+        let after = self.records.get(&key).map(|record| Sum::of(record)).filter(|_| self.is_summed(entry.scope));
+        if let Some(copy) = self.scopes.get_mut(&entry.scope) {
+            copy.newest = copy.newest.max(entry.seq);
+            if let Some(sum) = &mut copy.sum {
+                *sum = sum.minus(before.unwrap_or_default()).plus(after.unwrap_or_default());
+            }
+        }
+    }
+
+    fn is_summed(&self, scope: Scope) -> bool {
+        self.scopes.get(&scope).is_some_and(|copy| copy.sum.is_some())
+    }
+
+    /// The checksum of a scope, counted once and then kept up.
+    pub fn sum(&mut self, scope: Scope) -> Sum {
+        if let Some(sum) = self.scopes.get(&scope).and_then(|copy| copy.sum) {
+            return sum;
+        }
+        let sum = self.in_scope(scope).map(|record| Sum::of(record)).sum();
+        if let Some(copy) = self.scopes.get_mut(&scope) {
+            copy.sum = Some(sum);
+        }
+        sum
+    }
+
+    /// The records of a scope.
+    pub fn in_scope(&self, scope: Scope) -> impl Iterator<Item = &Arc<Record>> {
+        self.records.values().filter(move |record| record.scope == scope)
+    }
+
+    /// The keys of a scope's records.
+    pub fn keys_in(&self, scope: Scope) -> Vec<Key> {
+        self.in_scope(scope).map(|record| record.key()).collect()
+    }
+
+    /// Puts a complete snapshot in the place of whatever the scope held.
+    pub fn install(&mut self, scope: Scope, records: Vec<Record>) {
+        self.records.retain(|_, record| record.scope != scope);
+        let mut newest = 0;
+        for record in records {
+            newest = newest.max(record.seq);
+            if !record.deleted {
+                self.records.insert(record.key(), Arc::new(record));
+            }
+        }
+        let copy = self.scopes.entry(scope).or_default();
+        copy.newest = newest;
+        copy.sum = None;
+        copy.checked = false;
+    }
+
+    /// Lets a scope go, with all its records.
+    pub fn purge(&mut self, scope: Scope) {
+        self.records.retain(|_, record| record.scope != scope);
+        self.scopes.remove(&scope);
+    }
+
+    /// The scope whose records lie under this generation.
+    pub fn scope_of(&self, generation: Generation) -> Option<Scope> {
+        self.scopes.iter().find(|(_, copy)| copy.row.generation == Some(generation)).map(|(scope, _)| *scope)
+    }
+}
+
+/// A snapshot that starts from nothing.
+pub fn fresh_loading(generation: Generation) -> Loading {
+    Loading { generation, at: None, after: None, chunks: 0 }
+}

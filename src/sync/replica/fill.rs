@@ -1,0 +1,314 @@
+//! How scopes come and go: snapshots that are fetched in chunks, stored under a generation of their own and take over by
+//! one write; frames that move a tidemark on; scopes that are left; a server whose history was replaced; checksums.
+
+use crate::model::record::{Key, Version};
+use crate::model::scope::Scope;
+use crate::sync::checksum::Sum;
+use crate::sync::op::Entry;
+use crate::sync::replica::base::fresh_loading;
+use crate::sync::replica::keep::remove_generation;
+use crate::sync::replica::stored::{Landing, chunk_slot, place_slot, receipt_slot, row_bytes, row_slot, scope_slot};
+use crate::sync::replica::{Effect, Incident, Pending, PendingState, Place, Replica, Slot, Table, Write};
+use crate::sync::wire::{Frame, SnapshotChunk, SnapshotWanted, decode, decode_op};
+use std::collections::BTreeSet;
+
+/// How often in one conversation a scope is fetched anew because its checksum differs: a repair that does not help is an
+/// error of ours, which more downloads would not mend.
+const REPAIRS_MAX: u32 = 2;
+/// How far the tidemark on disk may lag behind the one in memory while nothing changes in a scope.
+const TIDEMARK_LAG_MAX: Version = 1_000;
+
+impl Replica {
+    /// The row of a scope, as it is to be stored now.
+    pub(super) fn scope_write(&mut self, scope: Scope) -> Option<Write> {
+        let copy = self.base.scopes.get_mut(&scope)?;
+        copy.stored_tidemark = copy.row.tidemark;
+        Some(Write::Put(scope_slot(scope), row_bytes(&copy.row)))
+    }
+
+    // Frames.
+
+    /// Applies a frame and adds what has to be stored for it.
+    pub(super) fn apply_frame(&mut self, frame: Frame, writes: &mut Vec<Write>) {
+        self.talk.head = self.talk.head.max(frame.to);
+        let epoch = self.keeping.head.epoch;
+        let Some(copy) = self.base.scopes.get(&frame.scope).filter(|copy| copy.follows(epoch)) else { return };
+        let (Some(generation), tidemark) = (copy.row.generation, copy.row.tidemark) else { return };
+        if frame.to <= tidemark {
+            return;
+        }
+        if frame.from > tidemark {
+            self.talk.want_pull.insert(frame.scope);
+            return;
+        }
+        let mut keys: BTreeSet<Key> = BTreeSet::new();
+        for entry in frame.entries.iter().filter(|entry| entry.seq > tidemark && entry.scope == frame.scope) {
+            self.base.apply(entry);
+            keys.insert(entry.key());
+            writes.extend(self.saw(entry));
+        }
+        for key in keys {
+            let bytes = self.base.get(key).map(|record| row_bytes(&**record)).unwrap_or_default();
+            writes.push(Write::Put(row_slot(generation, key), bytes));
+            self.mark(key);
+        }
+        if let Some(copy) = self.base.scopes.get_mut(&frame.scope) {
+            copy.row.tidemark = frame.to;
+        }
+        writes.extend(self.scope_write(frame.scope));
+    }
+
+    /// An entry may be the effect of an op that waits here.
+    fn saw(&mut self, entry: &Entry) -> Option<Write> {
+        let op = entry.op?;
+        let place = self.outbox.place_of(op)?;
+        let known = self.outbox.get(place).is_some_and(|pending| pending.landing.is_some());
+        let landing = Landing::Seen(entry.seq);
+        let write = (!known).then(|| Write::Put(receipt_slot(op), row_bytes(&landing)));
+        self.land(place, landing);
+        if let Some(pending) = self.outbox.get_mut(place) {
+            pending.scope = Some(entry.scope);
+        }
+        write
+    }
+
+    /// Everything up to `to` has been seen in a scope in which nothing changed.
+    pub(super) fn advance(&mut self, scope: Scope, to: Version) {
+        let Some(copy) = self.base.scopes.get_mut(&scope) else { return };
+        copy.row.tidemark = copy.row.tidemark.max(to);
+        if copy.row.tidemark - copy.stored_tidemark > TIDEMARK_LAG_MAX {
+            let write = self.scope_write(scope);
+            self.save_base(write.into_iter().collect());
+        }
+    }
+
+    /// Compares the checksum of a scope with the server's, where both speak of the same state.
+    pub(super) fn compare(&mut self, scope: Scope) {
+        let Some(theirs) = self.talk.theirs.get(&scope).cloned() else { return };
+        let Some(copy) = self.base.scopes.get(&scope) else { return };
+        let same_state = copy.follows(self.keeping.head.epoch)
+            && copy.row.tidemark >= theirs.head
+            && copy.newest <= theirs.head
+            && copy.row.loading.is_none();
+        if !same_state {
+            return;
+        }
+        let ours = self.base.sum(scope);
+        let equal = ours == Sum { count: theirs.count, checksum: theirs.checksum };
+        let Some(copy) = self.base.scopes.get_mut(&scope) else { return };
+        copy.checked = equal;
+        if equal {
+            return;
+        }
+        copy.repairs += 1;
+        let hopeless = copy.repairs > REPAIRS_MAX;
+        self.effects.push(Effect::Report(Incident::Checksum { scope, theirs: theirs.checksum, ours: ours.checksum }));
+        if !hopeless {
+            self.fetch_anew(scope);
+        }
+    }
+
+    // Snapshots.
+
+    /// Starts a new filling of a scope. What is there stays in sight until it is complete.
+    pub(super) fn fetch_anew(&mut self, scope: Scope) {
+        let generation = self.keeping.head.generation;
+        self.keeping.head.generation = generation.saturating_add(1);
+        let copy = self.base.scopes.entry(scope).or_default();
+        let given_up = copy.row.loading.replace(fresh_loading(generation));
+        copy.staged.clear();
+        copy.row.leaving = false;
+        if self.talk.fetching == Some(scope) {
+            self.talk.fetching = None;
+        }
+        let mut writes: Vec<Write> =
+            given_up.into_iter().flat_map(|loading| remove_generation(loading.generation)).collect();
+        writes.extend(self.scope_write(scope));
+        self.save_base(writes);
+    }
+
+    /// A person looks at this scope: it comes first.
+    pub(super) fn open(&mut self, scope: Scope) {
+        if !self.may_talk() {
+            self.effects.push(Effect::Tell(crate::sync::replica::Notice::Open(scope)));
+            return;
+        }
+        self.talk.opened.retain(|known| *known != scope);
+        self.talk.opened.insert(0, scope);
+    }
+
+    /// Asks for the next chunk, of whichever scope matters most: what somebody looks at, then what is small and everybody
+    /// needs, then whatever changed last.
+    pub(super) fn fetch(&mut self) {
+        if self.talk.fetching.is_some() || self.talk.fetch_waits {
+            return;
+        }
+        let rank = |scope: &Scope| {
+            let opened = self.talk.opened.iter().position(|known| known == scope).unwrap_or(usize::MAX);
+            let sort = match scope {
+                Scope::Personal(_) => 0,
+                Scope::Workspace => 1,
+                Scope::Project(_) => 2,
+            };
+            let head = self.talk.theirs.get(scope).map_or(0, |theirs| theirs.head);
+            (opened, sort, Version::MAX - head, *scope)
+        };
+        let loading = self.base.scopes.iter().filter(|(_, copy)| copy.row.loading.is_some() && !copy.row.leaving);
+        let Some(scope) = loading.map(|(scope, _)| scope).min_by_key(|scope| rank(scope)).copied() else { return };
+        let Some(loading) = self.base.scopes.get(&scope).and_then(|copy| copy.row.loading.clone()) else { return };
+        self.talk.fetching = Some(scope);
+        self.effects.push(Effect::Fetch(SnapshotWanted { scope, at: loading.at, after: loading.after }));
+    }
+
+    pub(super) fn fetched(&mut self, scope: Scope, bytes: Option<Vec<u8>>) {
+        if self.talk.fetching != Some(scope) {
+            return;
+        }
+        self.talk.fetching = None;
+        let Some(bytes) = bytes else { return self.fetch_later() };
+        let chunk = match decode::<SnapshotChunk>(&bytes) {
+            Ok(chunk) if chunk.scope == scope => chunk,
+            Ok(_) => return self.fetch_later(),
+            Err(error) => {
+                self.unreadable(error.to_string());
+                return self.fetch_later();
+            }
+        };
+        if Some(chunk.epoch) != self.keeping.head.epoch {
+            // The server's history was replaced meanwhile; the next welcome says so.
+            return self.start_over();
+        }
+        let Some(copy) = self.base.scopes.get_mut(&scope) else { return };
+        let Some(loading) = &mut copy.row.loading else { return };
+        if loading.at.is_some_and(|at| at != chunk.at) {
+            return self.fetch_anew(scope);
+        }
+        self.talk.fetch_attempts = 0;
+        let mut writes = vec![Write::Put(chunk_slot(loading.generation, loading.chunks), bytes)];
+        loading.at = Some(chunk.at);
+        loading.after = chunk.next;
+        loading.chunks += 1;
+        copy.staged.extend(chunk.records);
+        if chunk.next.is_none() {
+            writes.extend(self.install(scope));
+        }
+        writes.extend(self.scope_write(scope));
+        self.save_base(writes);
+    }
+
+    /// The last chunk is here: the new filling takes the place of the old one.
+    fn install(&mut self, scope: Scope) -> Vec<Write> {
+        let epoch = self.keeping.head.epoch;
+        let before = self.base.keys_in(scope);
+        let Some(copy) = self.base.scopes.get_mut(&scope) else { return Vec::new() };
+        let Some(loading) = copy.row.loading.take() else { return Vec::new() };
+        let old = copy.row.generation.replace(loading.generation);
+        copy.row.tidemark = loading.at.unwrap_or(0);
+        copy.row.epoch = epoch;
+        let records = std::mem::take(&mut copy.staged);
+        self.marked.extend(before);
+        self.marked.extend(records.iter().map(|record| record.key()));
+        self.base.install(scope, records);
+        // What was offered again to a restored server was hidden while the old base still showed it.
+        let hidden: Vec<Key> = self
+            .outbox
+            .iter_mut()
+            .filter(|pending| pending.landing.is_none() && pending.landed)
+            .map(|pending| {
+                pending.landed = false;
+                pending.op.key()
+            })
+            .collect();
+        self.marked.extend(hidden);
+        self.marked.extend(self.outbox.keys());
+        self.talk.opened.retain(|known| *known != scope);
+        self.talk.want_follow.insert(scope);
+        self.effects.push(Effect::Complete(scope));
+        old.into_iter().flat_map(remove_generation).collect()
+    }
+
+    // Scopes that come and go.
+
+    /// The member may see one more scope.
+    pub(super) fn join(&mut self, scope: Scope) {
+        let epoch = self.keeping.head.epoch;
+        match self.base.scopes.get(&scope) {
+            Some(copy) if copy.follows(epoch) => {
+                self.talk.want_follow.insert(scope);
+            }
+            Some(copy) if copy.row.loading.is_some() && !copy.row.leaving => {}
+            _ => self.fetch_anew(scope),
+        }
+    }
+
+    /// The member may no longer see a scope. What is pending there is pushed first; the server keeps it for an owner.
+    pub(super) fn leave(&mut self, scope: Scope) {
+        let Some(copy) = self.base.scopes.get_mut(&scope) else { return };
+        if copy.row.leaving {
+            return;
+        }
+        copy.row.leaving = true;
+        let write = self.scope_write(scope);
+        self.save_base(write.into_iter().collect());
+    }
+
+    /// Lets go of scopes that were left and have nothing pending any more.
+    pub(super) fn purge(&mut self) {
+        let leaving: Vec<Scope> =
+            self.base.scopes.iter().filter(|(_, copy)| copy.row.leaving).map(|(scope, _)| *scope).collect();
+        for scope in leaving {
+            let waits = |pending: &Pending| {
+                matches!(pending.state, PendingState::Storing | PendingState::Waiting | PendingState::Sent)
+                    && pending.scope.or_else(|| self.scope_of(pending)).is_none_or(|known| known == scope)
+            };
+            if self.outbox.iter().any(waits) {
+                continue;
+            }
+            let Some(copy) = self.base.scopes.get(&scope) else { continue };
+            let generations = [copy.row.generation, copy.row.loading.as_ref().map(|loading| loading.generation)];
+            let mut writes: Vec<Write> = generations.into_iter().flatten().flat_map(remove_generation).collect();
+            writes.push(Write::Remove(scope_slot(scope)));
+            self.marked.extend(self.base.keys_in(scope));
+            self.base.purge(scope);
+            self.talk.forget(scope);
+            self.effects.push(Effect::Purged(scope));
+            self.save_base(writes);
+        }
+    }
+
+    /// The server's history was replaced by an older one: everything is fetched anew, and ops that had settled in what was
+    /// lost are offered again. Receipts make offering too much harmless.
+    pub(super) fn epoch_changed(&mut self, was: u64, now: u64) {
+        self.effects.push(Effect::Report(Incident::Epoch { was, now }));
+        self.keeping.head.epoch = Some(now);
+        for pending in self.outbox.iter_mut() {
+            let shown_by_base = pending.landed;
+            pending.forget_landing();
+            pending.landed = shown_by_base;
+        }
+        self.talk.answered.clear();
+        let mut writes = Vec::new();
+        for (place, bytes) in std::mem::take(&mut self.settled) {
+            let Ok(op) = decode_op(&bytes) else { continue };
+            writes.push(Write::Remove(place_slot(Table::Settled, place)));
+            writes.push(Write::Put(place_slot(Table::Ops, place), bytes.clone()));
+            self.offer_again(place, bytes, op);
+        }
+        if !writes.is_empty() {
+            self.save_outbox(writes, Vec::new());
+        }
+        self.save_base(vec![Write::RemoveUnder(Slot { table: Table::Receipts, key: String::new() })]);
+        let scopes: Vec<Scope> = self.base.scopes.keys().copied().collect();
+        for scope in scopes {
+            self.fetch_anew(scope);
+        }
+        self.stirred = true;
+    }
+
+    fn offer_again(&mut self, place: Place, bytes: Vec<u8>, op: crate::sync::op::Op) {
+        let mut pending = Pending::new(place, bytes, op, PendingState::Waiting);
+        // Base shows it until the new snapshot takes over.
+        pending.landed = true;
+        self.outbox.insert(pending);
+    }
+}

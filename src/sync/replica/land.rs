@@ -1,0 +1,142 @@
+//! What becomes of ops: receipts and log entries tell where each landed, and it leaves the outbox once base holds its
+//! effect on disk, or in the save that puts it into the tray.
+
+use crate::model::record::Version;
+use crate::model::scope::Scope;
+use crate::sync::op::{Code, Outcome, Reason, Receipt};
+use crate::sync::replica::stored::{Landing, place_slot, receipt_slot, row_bytes};
+use crate::sync::replica::{Pending, PendingState, Place, Replica, Table, Tray, Write};
+use crate::sync::wire::NIL_OP;
+
+/// Settled ops that are kept for a server that comes back from an older backup: weeks of one person's edits.
+const SETTLED_KEPT_MAX: usize = 2_000;
+
+impl Replica {
+    /// The server answered these ops of the push in flight, in order.
+    pub(super) fn answered(&mut self, places: &[Place], receipts: Vec<Receipt>) {
+        let mut refused = Vec::new();
+        let mut kept = Vec::new();
+        for (place, receipt) in places.iter().copied().zip(receipts) {
+            let Some(pending) = self.outbox.get(place) else { continue };
+            let op = pending.op.id;
+            if receipt.op != op && receipt.op != NIL_OP {
+                // Not an answer to what was sent; it is sent again.
+                if let Some(pending) = self.outbox.get_mut(place) {
+                    pending.state = PendingState::Waiting;
+                }
+                continue;
+            }
+            match receipt.outcome {
+                Outcome::Rejected => refused.extend(self.to_the_tray(place, Tray::Rejected, reason_of(receipt))),
+                Outcome::Quarantined => refused.extend(self.to_the_tray(place, Tray::Quarantined, reason_of(receipt))),
+                Outcome::Applied | Outcome::Merged | Outcome::Superseded => {
+                    let landing = Landing::Receipt(receipt);
+                    kept.push(Write::Put(receipt_slot(op), row_bytes(&landing)));
+                    self.land(place, landing);
+                }
+            }
+        }
+        if !kept.is_empty() {
+            self.save_base(kept);
+        }
+        if !refused.is_empty() {
+            self.save_outbox(refused, Vec::new());
+            self.hold_dependents();
+        }
+    }
+
+    /// What is known to have become of the op at this place.
+    pub(super) fn land(&mut self, place: Place, landing: Landing) {
+        let conversation = self.talk.conversation;
+        let Some(pending) = self.outbox.get_mut(place) else { return };
+        let key = pending.op.key();
+        match landing {
+            Landing::Seen(_) => {
+                pending.landed = true;
+                if pending.landing.is_none() {
+                    pending.landing = Some(landing);
+                }
+            }
+            Landing::Receipt(receipt) => {
+                pending.state = PendingState::Settled(receipt.seq);
+                pending.landing = Some(Landing::Receipt(receipt));
+                pending.answered_in = conversation;
+                self.talk.answered.insert(place);
+            }
+        }
+        self.stirred = true;
+        self.mark(key);
+    }
+
+    /// Lets go of every op whose effect base holds.
+    pub(super) fn let_go(&mut self) {
+        let mut writes = Vec::new();
+        let mut left = Vec::new();
+        for place in self.talk.answered.clone() {
+            let Some(pending) = self.outbox.get(place) else {
+                self.talk.answered.remove(&place);
+                continue;
+            };
+            let Some(Landing::Receipt(receipt)) = &pending.landing else { continue };
+            let scope = pending.scope.or_else(|| self.scope_of(pending));
+            let covered = self.covered(pending, scope, receipt.seq);
+            let may_leave = covered && self.may_talk();
+            let (asked, done) = (self.keeping.base_asked, self.keeping.base_done);
+            let key = pending.op.key();
+            let Some(pending) = self.outbox.get_mut(place) else { continue };
+            pending.scope = scope;
+            if covered && !pending.landed {
+                pending.landed = true;
+                self.marked.insert(key);
+            }
+            if !may_leave || *pending.after_save.get_or_insert(asked) > done {
+                continue;
+            }
+            let bytes = pending.bytes.to_vec();
+            left.push(pending.op.id);
+            writes.push(Write::Remove(place_slot(Table::Ops, place)));
+            writes.push(Write::Put(place_slot(Table::Settled, place), bytes.clone()));
+            self.settled.insert(place, bytes);
+            self.drop_op(place);
+        }
+        while self.settled.len() > SETTLED_KEPT_MAX {
+            let Some((oldest, _)) = self.settled.pop_first() else { break };
+            writes.push(Write::Remove(place_slot(Table::Settled, oldest)));
+        }
+        if !writes.is_empty() {
+            self.save_outbox(writes, left);
+        }
+    }
+
+    /// Which scope an op reaches, as far as that can be told here.
+    pub(super) fn scope_of(&self, pending: &Pending) -> Option<Scope> {
+        let key = pending.op.key();
+        self.base.get(key).map(|record| record.scope).or_else(|| self.view(key).map(|record| record.scope))
+    }
+
+    /// Whether base holds everything up to `seq` in the scope the op reaches.
+    fn covered(&self, pending: &Pending, scope: Option<Scope>, seq: Version) -> bool {
+        let epoch = self.keeping.head.epoch;
+        let Some(scope) = scope else {
+            // Its record is gone, so its scope cannot be told: every scope has to be that far.
+            let seen = matches!(pending.landing, Some(Landing::Seen(_))) || pending.landed;
+            let copies = self.base.scopes.values().filter(|copy| !copy.row.leaving);
+            return seen || copies.into_iter().all(|copy| copy.follows(epoch) && copy.row.tidemark >= seq);
+        };
+        match self.base.scopes.get(&scope) {
+            Some(copy) if copy.row.leaving => true,
+            Some(copy) => copy.follows(epoch) && copy.row.tidemark >= seq,
+            // A new project's scope is about to be joined; by the next conversation it would have been.
+            None => self.talk.conversation > pending.answered_in,
+        }
+    }
+}
+
+fn reason_of(receipt: Receipt) -> Reason {
+    receipt.reason.unwrap_or_else(|| Reason {
+        code: Code::Invalid,
+        field: None,
+        says: "The server refused this edit without saying why. It is kept here; try it again or discard it."
+            .to_owned(),
+    })
+}

@@ -1,0 +1,671 @@
+//! The conversation with the server: connecting and being patient, hello and welcome, one push in flight, pulls where a
+//! frame went missing. Whatever is not an answer we can read changes nothing and is asked again later.
+
+use crate::model::record::Version;
+use crate::model::scope::Scope;
+use crate::sync::op::SCHEMA;
+use crate::sync::replica::act::PUSH_BYTES_MAX;
+use crate::sync::replica::keep::Tab;
+use crate::sync::replica::{Alive, Effect, Incident, Link, Notice, PendingState, Place, Replica, Timer, Write};
+use crate::sync::wire::{
+    FromDevice, FromServer, Hello, PROTOCOL, PUSH_OPS_MAX, Pull, Pulled, Push, Pushed, Refusal, ScopeState, Welcome,
+    decode, encode,
+};
+use serde_bytes::ByteBuf;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The first wait before trying again is anything up to this, milliseconds; each failure doubles it.
+const BACKOFF_FIRST_MS: u64 = 400;
+/// No wait is longer than this, milliseconds: a person who sees the network return should not wait for us.
+const BACKOFF_LONGEST_MS: u64 = 30_000;
+/// A server that has not answered for this long is taken for gone, milliseconds.
+const ANSWER_WITHIN_MS: u64 = 15_000;
+/// After this much quiet the line is tried, milliseconds: below the minute after which proxies close it.
+const BEAT_EVERY_MS: u64 = 20_000;
+/// How long a settled op waits for its frame before the device asks for it, milliseconds.
+const SETTLE_WITHIN_MS: u64 = 300;
+/// An intent that was sent alone and not answered this often is sent after all others that do not need it.
+const SUSPECT_AFTER: u32 = 3;
+
+/// Where the line stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum Line {
+    /// Not connected, and nothing set that would.
+    #[default]
+    Down,
+    /// Not connected; a timer is set.
+    Waiting,
+    /// Being made.
+    Dialling,
+    /// Hello was sent.
+    Greeting,
+    /// Welcome.
+    Open,
+}
+
+/// Why there is no line until something outside changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stop {
+    SignedOut,
+    Revoked,
+    UpdateNeeded,
+}
+
+/// The conversation.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Talk {
+    line: Line,
+    stop: Option<Stop>,
+    /// Failures in a row.
+    attempts: u32,
+    /// Counts welcomes.
+    pub(super) conversation: u64,
+    /// How far the server's clock is ahead of the device's, milliseconds.
+    pub(super) offset_ms: i64,
+    /// The workspace's newest sequence number that was heard of.
+    pub(super) head: Version,
+    /// Where the server said each scope stands.
+    pub(super) theirs: BTreeMap<Scope, ScopeState>,
+    batch: u64,
+    /// The push in flight.
+    sent: Vec<Place>,
+    /// How many intents one push holds at most: halved when a push is not answered, so that one intent a server cannot
+    /// digest is found and does not hold up the others.
+    patience: usize,
+    /// How often an intent, by its first place, was sent alone and not answered.
+    failures: BTreeMap<Place, u32>,
+    pulling: Option<BTreeSet<Scope>>,
+    pub(super) want_pull: BTreeSet<Scope>,
+    pub(super) want_follow: BTreeSet<Scope>,
+    beating: bool,
+    /// Whether anything was heard since the answer timer was set.
+    heard_since: bool,
+    pub(super) fetching: Option<Scope>,
+    pub(super) fetch_waits: bool,
+    pub(super) fetch_attempts: u32,
+    /// Scopes a person looked at while they were not here, newest first.
+    pub(super) opened: Vec<Scope>,
+    /// Ops with a receipt that are still in the outbox.
+    pub(super) answered: BTreeSet<Place>,
+    /// Whether the server writes a newer schema: nothing is applied, edits are still sent.
+    frozen: bool,
+    settle_set: bool,
+}
+
+impl Talk {
+    /// Whether the server has been heard of in this life.
+    pub(super) fn heard(&self) -> bool {
+        self.conversation > 0 || self.head > 0
+    }
+    /// From now on this tab talks.
+    pub(super) fn start(&mut self) {
+        self.line = Line::Down;
+        self.attempts = 0;
+    }
+    pub(super) fn forget(&mut self, scope: Scope) {
+        self.theirs.remove(&scope);
+        self.want_pull.remove(&scope);
+        self.want_follow.remove(&scope);
+        if self.fetching == Some(scope) {
+            self.fetching = None;
+        }
+    }
+    /// Exponential backoff with full jitter: anything from nothing to the bound, so that devices a server lost together do
+    /// not return together.
+    fn backoff_ms(attempts: u32, jitter: u32) -> u64 {
+        let bound = BACKOFF_FIRST_MS.saturating_mul(1 << attempts.min(16)).min(BACKOFF_LONGEST_MS);
+        u64::from(jitter) * bound / u64::from(u32::MAX)
+    }
+}
+
+impl Replica {
+    pub(super) fn link(&self) -> Link {
+        if self.keeping.tab == Tab::Follows && !self.may_talk() {
+            return match self.keeping.owner {
+                None | Some(Alive::Joining) => Link::Joining,
+                Some(Alive::Live) => Link::Live,
+                Some(Alive::Offline) => Link::Offline,
+                Some(Alive::SignedOut) => Link::SignedOut,
+                Some(Alive::Revoked) => Link::Revoked,
+                Some(Alive::UpdateNeeded) => Link::UpdateNeeded,
+            };
+        }
+        match (self.talk.stop, self.talk.line) {
+            (Some(Stop::SignedOut), _) => Link::SignedOut,
+            (Some(Stop::Revoked), _) => Link::Revoked,
+            (Some(Stop::UpdateNeeded), _) => Link::UpdateNeeded,
+            (None, Line::Open) if self.talk.frozen => Link::UpdateNeeded,
+            (None, Line::Open) => {
+                let epoch = self.keeping.head.epoch;
+                let complete = self.base.scopes.values().all(|copy| copy.row.leaving || copy.follows(epoch));
+                let catching_up = self.talk.pulling.is_some() || !self.talk.want_follow.is_empty();
+                if complete && !catching_up { Link::Live } else { Link::Joining }
+            }
+            (None, _) if self.talk.attempts > 0 => Link::Offline,
+            (None, _) => Link::Joining,
+        }
+    }
+
+    // The line.
+
+    /// Does whatever can be done now: connect, push, pull, fetch, purge.
+    pub(super) fn pump(&mut self) {
+        if !self.may_talk() {
+            return;
+        }
+        match (self.talk.line, self.talk.stop) {
+            (Line::Down, None) => {
+                self.talk.line = Line::Dialling;
+                self.effects.push(Effect::Connect);
+            }
+            (Line::Down, Some(Stop::Revoked)) => self.hand_in(),
+            (Line::Open, _) => {
+                self.push();
+                if !self.talk.frozen {
+                    self.pull();
+                    self.fetch();
+                    self.purge();
+                }
+                self.refresh();
+            }
+            _ => {}
+        }
+        let uncovered = !self.talk.answered.is_empty();
+        if uncovered && !self.talk.settle_set && self.talk.line == Line::Open {
+            self.talk.settle_set = true;
+            self.effects.push(Effect::Wake { timer: Timer::Settle, after_ms: SETTLE_WITHIN_MS });
+        }
+    }
+
+    pub(super) fn connected(&mut self) {
+        if self.talk.line != Line::Dialling {
+            return;
+        }
+        let epoch = self.keeping.head.epoch;
+        let followed = self.base.scopes.iter().filter(|(_, copy)| copy.follows(epoch));
+        let hello = Hello {
+            protocol: PROTOCOL,
+            schema: SCHEMA,
+            device: self.me.device,
+            incarnation: self.me.incarnation,
+            epoch,
+            tidemarks: followed.map(|(scope, copy)| (*scope, copy.row.tidemark)).collect(),
+        };
+        self.talk.line = Line::Greeting;
+        self.send(&FromDevice::Hello(hello));
+    }
+
+    fn send(&mut self, message: &FromDevice) {
+        match encode(message) {
+            Ok(bytes) => {
+                self.effects.push(Effect::Send(bytes));
+                self.talk.heard_since = false;
+                self.effects.push(Effect::Wake { timer: Timer::Answer, after_ms: ANSWER_WITHIN_MS });
+            }
+            Err(error) => self.effects.push(Effect::Report(Incident::Unreadable(error.to_string()))),
+        }
+    }
+
+    pub(super) fn disconnected(&mut self) {
+        if matches!(self.talk.line, Line::Waiting) {
+            return;
+        }
+        self.lose_line();
+        self.wait_to_reconnect();
+    }
+
+    fn wait_to_reconnect(&mut self) {
+        let revoked = self.talk.stop == Some(Stop::Revoked);
+        if self.talk.stop.is_some() && !revoked {
+            return;
+        }
+        let after_ms = Talk::backoff_ms(self.talk.attempts, self.moment.jitter);
+        self.talk.attempts = self.talk.attempts.saturating_add(1);
+        self.talk.line = Line::Waiting;
+        self.effects.push(Effect::Wake { timer: Timer::Reconnect, after_ms });
+    }
+
+    /// Everything in flight is as if it had never been sent: it is sent again, with the same bytes.
+    fn lose_line(&mut self) {
+        self.talk.line = Line::Down;
+        self.talk.pulling = None;
+        self.talk.want_pull.clear();
+        self.talk.want_follow.clear();
+        self.talk.beating = false;
+        let sent = std::mem::take(&mut self.talk.sent);
+        if sent.is_empty() {
+            return;
+        }
+        let intents: BTreeSet<_> =
+            sent.iter().filter_map(|place| self.outbox.get(*place)).map(|pending| pending.op.intent).collect();
+        self.talk.patience = (intents.len() / 2).max(1);
+        if let (1, Some(first)) = (intents.len(), sent.first()) {
+            *self.talk.failures.entry(*first).or_default() += 1;
+        }
+        for place in sent {
+            if let Some(pending) = self.outbox.get_mut(place) {
+                pending.state = PendingState::Waiting;
+            }
+        }
+        self.stirred = true;
+        self.hold_dependents();
+    }
+
+    /// Closes the line from this side.
+    pub(super) fn hang_up(&mut self) {
+        if self.talk.line != Line::Down && self.talk.line != Line::Waiting {
+            self.effects.push(Effect::Hangup);
+        }
+        self.lose_line();
+    }
+
+    /// Closes the line and makes it again after a while.
+    pub(super) fn start_over(&mut self) {
+        self.hang_up();
+        self.wait_to_reconnect();
+    }
+
+    pub(super) fn unreadable(&mut self, what: String) {
+        if !self.talk.frozen {
+            self.effects.push(Effect::Report(Incident::Unreadable(what)));
+        }
+    }
+
+    pub(super) fn nudged(&mut self) {
+        if !self.may_talk() {
+            self.effects.push(Effect::Tell(Notice::Nudge));
+            return;
+        }
+        self.talk.attempts = 0;
+        self.talk.failures.clear();
+        self.talk.fetch_waits = false;
+        if self.talk.stop == Some(Stop::SignedOut) {
+            self.talk.stop = None;
+        }
+        match self.talk.line {
+            Line::Waiting => self.talk.line = Line::Down,
+            Line::Open if !self.talk.beating => {
+                // A machine that slept still believes in a line that is long gone.
+                self.talk.beating = true;
+                self.send(&FromDevice::Beat);
+            }
+            _ => {}
+        }
+    }
+
+    pub(super) fn rung(&mut self, timer: Timer) {
+        match timer {
+            Timer::Reconnect if self.talk.line == Line::Waiting => self.talk.line = Line::Down,
+            Timer::Answer => self.answer_is_due(),
+            Timer::Beat if self.talk.line == Line::Open => {
+                self.talk.beating = true;
+                self.send(&FromDevice::Beat);
+                self.effects.push(Effect::Wake { timer: Timer::Beat, after_ms: BEAT_EVERY_MS });
+            }
+            Timer::Settle => self.settle_is_due(),
+            Timer::Snapshot => self.talk.fetch_waits = false,
+            Timer::Alive => self.alive_rung(),
+            Timer::Reconnect | Timer::Beat => {}
+        }
+    }
+
+    fn answer_is_due(&mut self) {
+        let owed = self.talk.line == Line::Greeting
+            || !self.talk.sent.is_empty()
+            || self.talk.pulling.is_some()
+            || self.talk.beating;
+        if !owed || matches!(self.talk.line, Line::Down | Line::Waiting) {
+            return;
+        }
+        if self.talk.heard_since {
+            self.talk.heard_since = false;
+            self.effects.push(Effect::Wake { timer: Timer::Answer, after_ms: ANSWER_WITHIN_MS });
+        } else {
+            self.start_over();
+        }
+    }
+
+    /// Ops that changed nothing have no frame to come: ask how far their scopes are.
+    fn settle_is_due(&mut self) {
+        self.talk.settle_set = false;
+        let epoch = self.keeping.head.epoch;
+        let mut scopes = BTreeSet::new();
+        for pending in self.talk.answered.iter().filter_map(|place| self.outbox.get(*place)) {
+            match pending.scope {
+                Some(scope) => scopes.extend(self.base.scopes.contains_key(&scope).then_some(scope)),
+                None => scopes.extend(self.base.scopes.keys()),
+            }
+        }
+        scopes.retain(|scope| self.base.scopes.get(scope).is_some_and(|copy| copy.follows(epoch)));
+        self.talk.want_pull.extend(scopes);
+    }
+
+    // What the server says.
+
+    pub(super) fn received(&mut self, bytes: &[u8]) {
+        if matches!(self.talk.line, Line::Down | Line::Waiting) && self.talk.stop != Some(Stop::Revoked) {
+            return;
+        }
+        self.talk.heard_since = true;
+        match decode::<FromServer>(bytes) {
+            Ok(message) => self.heard(message),
+            Err(_) if self.talk.frozen => {}
+            Err(error) => {
+                self.unreadable(error.to_string());
+                self.start_over();
+            }
+        }
+    }
+
+    fn heard(&mut self, message: FromServer) {
+        match message {
+            FromServer::Welcome(welcome) if self.talk.line == Line::Greeting => self.welcome(welcome),
+            FromServer::Pushed(pushed) => self.pushed(pushed),
+            FromServer::Refused { refusal, says } => self.refused(refusal, says),
+            _ if self.talk.line != Line::Open || self.talk.frozen => {}
+            FromServer::Frame(frame) => {
+                let scope = frame.scope;
+                let mut writes = Vec::new();
+                self.apply_frame(frame, &mut writes);
+                if !writes.is_empty() {
+                    self.save_base(writes);
+                    self.compare(scope);
+                }
+            }
+            FromServer::Pulled(pulled) => self.pulled(pulled),
+            FromServer::Beat { head, now_ms, scopes } => self.beat(head, now_ms, scopes),
+            FromServer::ScopeJoin(scope) => self.join(scope),
+            FromServer::ScopeLeave(scope) => self.leave(scope),
+            FromServer::Welcome(_) => {}
+        }
+    }
+
+    fn welcome(&mut self, welcome: Welcome) {
+        if welcome.workspace != self.me.workspace || welcome.member != self.me.member {
+            self.effects.push(Effect::Report(Incident::Stranger));
+            self.talk.stop = Some(Stop::SignedOut);
+            self.hang_up();
+            return;
+        }
+        if welcome.scopes.is_empty() {
+            // Everybody sees the workspace and their own scope. An empty answer is a failure, never a reason to purge.
+            self.unreadable("a welcome without any scope".to_owned());
+            self.start_over();
+            return;
+        }
+        self.talk.line = Line::Open;
+        self.talk.attempts = 0;
+        self.talk.conversation += 1;
+        self.talk.offset_ms = welcome.now_ms - self.moment.now_ms;
+        self.talk.frozen = welcome.schema > SCHEMA;
+        self.effects.push(Effect::Wake { timer: Timer::Beat, after_ms: BEAT_EVERY_MS });
+        match self.keeping.head.epoch {
+            Some(was) if was != welcome.epoch => {
+                self.talk.head = welcome.head;
+                self.epoch_changed(was, welcome.epoch);
+            }
+            Some(_) => {}
+            None => self.keeping.head.epoch = Some(welcome.epoch),
+        }
+        self.talk.head = self.talk.head.max(welcome.head);
+        self.talk.theirs = welcome.scopes.iter().map(|state| (state.scope, state.clone())).collect();
+        for copy in self.base.scopes.values_mut() {
+            copy.checked = false;
+            copy.repairs = 0;
+        }
+        if self.talk.frozen {
+            return;
+        }
+        let gone: Vec<Scope> =
+            self.base.scopes.keys().filter(|scope| !self.talk.theirs.contains_key(scope)).copied().collect();
+        for scope in gone {
+            self.leave(scope);
+        }
+        for state in welcome.scopes {
+            self.meet(&state, welcome.head, welcome.horizon);
+        }
+        self.say_alive_if_leading();
+    }
+
+    fn say_alive_if_leading(&mut self) {
+        if self.leads() {
+            self.say_alive();
+        }
+    }
+
+    /// A scope the member may see, where it stands on the server, against where it stands here.
+    fn meet(&mut self, state: &ScopeState, head: Version, horizon: Version) {
+        let epoch = self.keeping.head.epoch;
+        if let Some(copy) = self.base.scopes.get_mut(&state.scope)
+            && copy.row.leaving
+        {
+            copy.row.leaving = false;
+        }
+        let Some(copy) = self.base.scopes.get(&state.scope).filter(|copy| copy.follows(epoch)) else {
+            return self.join(state.scope);
+        };
+        if copy.row.loading.is_some() {
+            // A repair that was interrupted goes on by itself.
+        } else if copy.row.tidemark >= state.head {
+            self.compare(state.scope);
+            self.advance(state.scope, head);
+        } else if copy.row.tidemark < horizon {
+            return self.fetch_anew(state.scope);
+        }
+        self.talk.want_follow.insert(state.scope);
+    }
+
+    fn refused(&mut self, refusal: Refusal, says: String) {
+        match refusal {
+            Refusal::SignedOut => self.talk.stop = Some(Stop::SignedOut),
+            Refusal::Revoked => self.talk.stop = Some(Stop::Revoked),
+            Refusal::UpdateNeeded => self.talk.stop = Some(Stop::UpdateNeeded),
+            Refusal::Malformed => self.unreadable(says),
+            Refusal::TooSlow => self.talk.attempts = 0,
+            Refusal::ServerOlder | Refusal::TooFast | Refusal::Stopping | Refusal::Failed => {}
+        }
+        let stopped = self.talk.stop.is_some();
+        self.hang_up();
+        if !stopped {
+            self.wait_to_reconnect();
+        }
+        self.say_alive_if_leading();
+    }
+
+    fn beat(&mut self, head: Version, now_ms: i64, scopes: Vec<ScopeState>) {
+        self.talk.beating = false;
+        self.talk.head = self.talk.head.max(head);
+        self.talk.offset_ms = now_ms - self.moment.now_ms;
+        let epoch = self.keeping.head.epoch;
+        for state in scopes {
+            let scope = state.scope;
+            let Some(copy) = self.base.scopes.get(&scope).filter(|copy| copy.follows(epoch)) else { continue };
+            let behind = copy.row.tidemark < state.head;
+            self.talk.theirs.insert(scope, state);
+            if behind {
+                self.talk.want_pull.insert(scope);
+            } else {
+                self.compare(scope);
+                self.advance(scope, head);
+            }
+        }
+    }
+
+    // Pulling.
+
+    fn pull(&mut self) {
+        if self.talk.pulling.is_some() {
+            return;
+        }
+        let follow = std::mem::take(&mut self.talk.want_follow);
+        let mut scopes = std::mem::take(&mut self.talk.want_pull);
+        scopes.extend(follow.iter().copied());
+        let epoch = self.keeping.head.epoch;
+        let tidemark = |scope: &Scope| {
+            self.base.scopes.get(scope).filter(|copy| copy.follows(epoch)).map(|copy| (*scope, copy.row.tidemark))
+        };
+        let tidemarks: BTreeMap<Scope, Version> = scopes.iter().filter_map(tidemark).collect();
+        if tidemarks.is_empty() {
+            return;
+        }
+        self.talk.pulling = Some(tidemarks.keys().copied().collect());
+        let pull = Pull { tidemarks };
+        self.send(&if follow.is_empty() { FromDevice::Pull(pull) } else { FromDevice::Follow(pull) });
+    }
+
+    fn pulled(&mut self, pulled: Pulled) {
+        if Some(pulled.epoch) != self.keeping.head.epoch {
+            return self.start_over();
+        }
+        let asked = self.talk.pulling.take().unwrap_or_default();
+        self.talk.head = self.talk.head.max(pulled.head);
+        let mut writes: Vec<Write> = Vec::new();
+        let scopes: Vec<Scope> = pulled.frames.iter().map(|frame| frame.scope).collect();
+        for frame in pulled.frames {
+            self.apply_frame(frame, &mut writes);
+        }
+        if !writes.is_empty() {
+            self.save_base(writes);
+        }
+        for scope in &pulled.gone {
+            self.fetch_anew(*scope);
+        }
+        if pulled.more {
+            self.talk.want_pull.extend(asked.into_iter().filter(|scope| !pulled.gone.contains(scope)));
+        }
+        for scope in scopes {
+            self.compare(scope);
+        }
+    }
+
+    pub(super) fn fetch_later(&mut self) {
+        let after_ms = Talk::backoff_ms(self.talk.fetch_attempts, self.moment.jitter);
+        self.talk.fetch_attempts = self.talk.fetch_attempts.saturating_add(1);
+        self.talk.fetch_waits = true;
+        self.effects.push(Effect::Wake { timer: Timer::Snapshot, after_ms });
+    }
+
+    // Pushing.
+
+    fn push(&mut self) {
+        if let Some(push) = self.next_push() {
+            self.send(&FromDevice::Push(push));
+        }
+    }
+
+    /// A member who was removed is refused the channel, and may still hand in what they did before they knew.
+    fn hand_in(&mut self) {
+        if let Some(push) = self.next_push() {
+            match encode(&push) {
+                Ok(bytes) => self.effects.push(Effect::Post(bytes)),
+                Err(error) => self.unreadable(error.to_string()),
+            }
+            return;
+        }
+        let unsettled =
+            |state: &PendingState| matches!(state, PendingState::Storing | PendingState::Waiting | PendingState::Sent);
+        if self.outbox.iter().any(|pending| unsettled(&pending.state)) {
+            return;
+        }
+        let scopes: Vec<Scope> = self.base.scopes.keys().copied().collect();
+        for scope in scopes {
+            self.leave(scope);
+        }
+        self.purge();
+        self.refresh();
+    }
+
+    /// The next ops in order, whole intents only; `None` while a push is in flight or nothing waits.
+    fn next_push(&mut self) -> Option<Push> {
+        if !self.talk.sent.is_empty() {
+            return None;
+        }
+        let places = self.next_batch();
+        if places.is_empty() {
+            return None;
+        }
+        let mut ops = Vec::with_capacity(places.len());
+        for place in &places {
+            if let Some(pending) = self.outbox.get_mut(*place) {
+                pending.state = PendingState::Sent;
+                ops.push(ByteBuf::from(pending.bytes.to_vec()));
+            }
+        }
+        self.stirred = true;
+        self.talk.sent = places;
+        self.talk.batch += 1;
+        Some(Push { batch: self.talk.batch, ops })
+    }
+
+    fn next_batch(&self) -> Vec<Place> {
+        let mut intents: Vec<Vec<&crate::sync::replica::Pending>> = Vec::new();
+        for pending in self.outbox.iter() {
+            match intents.last_mut() {
+                Some(intent) if intent.last().is_some_and(|last| last.op.intent == pending.op.intent) => {
+                    intent.push(pending)
+                }
+                _ => intents.push(vec![pending]),
+            }
+        }
+        intents.retain(|intent| intent.iter().all(|pending| pending.state == PendingState::Waiting));
+        let failures = |intent: &[&crate::sync::replica::Pending]| {
+            intent.first().and_then(|first| self.talk.failures.get(&first.place)).copied().unwrap_or(0)
+        };
+        let most = if self.talk.patience == 0 { PUSH_OPS_MAX } else { self.talk.patience };
+        let mut places = Vec::new();
+        let mut bytes = 0;
+        let mut taken = 0;
+        // What waits behind a suspect: the same records, and ops that need its ops.
+        let mut keys = BTreeSet::new();
+        let mut ids = BTreeSet::new();
+        for intent in &intents {
+            let behind = intent.iter().any(|pending| {
+                keys.contains(&pending.op.key()) || pending.op.after.iter().any(|need| ids.contains(need))
+            });
+            if behind || failures(intent) >= SUSPECT_AFTER {
+                keys.extend(intent.iter().map(|pending| pending.op.key()));
+                ids.extend(intent.iter().map(|pending| pending.op.id));
+                continue;
+            }
+            let size: usize = intent.iter().map(|pending| pending.bytes.len() + 8).sum();
+            let full = taken == most || places.len() + intent.len() > PUSH_OPS_MAX || bytes + size > PUSH_BYTES_MAX;
+            if full && !places.is_empty() {
+                break;
+            }
+            places.extend(intent.iter().map(|pending| pending.place));
+            bytes += size;
+            taken += 1;
+        }
+        if places.is_empty() {
+            let suspect = intents.iter().min_by_key(|intent| failures(intent));
+            places.extend(suspect.into_iter().flatten().map(|pending| pending.place));
+        }
+        places
+    }
+
+    fn pushed(&mut self, pushed: Pushed) {
+        if pushed.batch != self.talk.batch || self.talk.sent.is_empty() {
+            return;
+        }
+        if self.keeping.head.epoch.is_some_and(|epoch| epoch != pushed.epoch) {
+            return self.start_over();
+        }
+        let sent = std::mem::take(&mut self.talk.sent);
+        self.talk.patience = self.talk.patience.saturating_mul(2).min(PUSH_OPS_MAX);
+        for place in &sent {
+            self.talk.failures.remove(place);
+        }
+        let unanswered: Vec<Place> = sent.iter().skip(pushed.receipts.len()).copied().collect();
+        for place in unanswered {
+            if let Some(pending) = self.outbox.get_mut(place) {
+                pending.state = PendingState::Waiting;
+            }
+        }
+        self.answered(&sent, pushed.receipts);
+        self.stirred = true;
+        if self.talk.stop == Some(Stop::Revoked) {
+            self.talk.line = Line::Down;
+            self.talk.attempts = 0;
+        }
+    }
+}
