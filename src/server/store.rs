@@ -2,6 +2,8 @@
 //! `conformance` is what every implementation has to pass. A store decides nothing: it loads what settling needs and
 //! writes what settling planned, all of it or nothing.
 
+#[cfg(test)]
+pub mod conformance;
 pub mod sqlite;
 
 use crate::model::id::{DeviceId, IntentId, MemberId, OpId, RecordId, WorkspaceId};

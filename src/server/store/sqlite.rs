@@ -2,6 +2,10 @@
 //! cut. One connection writes; a few read beside it. Statements take whole batches as JSON lists and one block of bytes,
 //! so that their number does not grow with the number of ops.
 
+#[cfg(test)]
+#[path = "sqlite_tests.rs"]
+mod tests;
+
 use super::*;
 use crate::model::record::Field;
 use crate::model::value::Name;
@@ -273,7 +277,8 @@ const BY_KEY: &str = concat!(
 const UNDER: &str = concat!(
     "SELECT ",
     columns!(),
-    " FROM record r WHERE workspace = ?1 AND parent = ?2 AND parent_kind = ?3 AND deleted = 0 ORDER BY kind, id LIMIT ?4"
+    " FROM record r INDEXED BY record_by_parent WHERE workspace = ?1 AND parent = ?2 AND parent_kind = ?3 AND deleted = 0",
+    " ORDER BY kind, id LIMIT ?4"
 );
 const ASSIGNED: &str = concat!(
     "SELECT ",
@@ -284,10 +289,12 @@ const ASSIGNED: &str = concat!(
 /// Finds the place of each entry in the index first, so that only the bodies of the page are read.
 const LOG: &str = "SELECT l.until, l.body FROM (
     SELECT l.seq FROM json_each(?2) a
-    CROSS JOIN log l ON l.workspace = ?1 AND l.scope = a.value->>0 AND l.seq > a.value->>1 AND l.seq <= ?3
+    CROSS JOIN log l INDEXED BY log_by_scope ON l.workspace = ?1 AND l.scope = a.value->>0 AND l.seq > a.value->>1 AND l.seq <= ?3
     ORDER BY l.seq LIMIT ?4
 ) found CROSS JOIN log l ON l.workspace = ?1 AND l.seq = found.seq ORDER BY found.seq";
-const HISTORY: &str = "SELECT body FROM log WHERE workspace = ?1 AND record = ?2 ORDER BY seq DESC LIMIT ?3";
+/// The index is named where the order asked for could tempt the planner, which has no statistics, to read a workspace whole.
+const HISTORY: &str =
+    "SELECT body FROM log INDEXED BY log_by_record WHERE workspace = ?1 AND record = ?2 ORDER BY seq DESC LIMIT ?3";
 const QUARANTINED: &str = "SELECT op, member, device, intent, place, at_ms, body FROM quarantine
 WHERE workspace = ?1 ORDER BY at_ms, place";
 
@@ -309,7 +316,7 @@ const LOAD_BELOW: &str = concat!(
         SELECT key, value->>0, unhex(value->>1), 0 FROM json_each(?2)
         UNION
         SELECT root, r.kind, r.id, depth + 1 FROM below b
-        CROSS JOIN record r ON r.workspace = ?1 AND r.parent = b.id AND r.parent_kind = b.kind
+        CROSS JOIN record r INDEXED BY record_by_parent ON r.workspace = ?1 AND r.parent = b.id AND r.parent_kind = b.kind
         WHERE r.deleted = 0
     ) SELECT b.root, ",
     columns!(),
@@ -322,7 +329,7 @@ const LOAD_BURIED: &str = concat!(
         CROSS JOIN record r ON r.workspace = ?1 AND r.kind = n.value->>0 AND r.id = unhex(n.value->>1)
         UNION
         SELECT root, r.kind, r.id, b.seq, depth + 1 FROM below b
-        CROSS JOIN record r ON r.workspace = ?1 AND r.parent = b.id AND r.parent_kind = b.kind
+        CROSS JOIN record r INDEXED BY record_by_parent ON r.workspace = ?1 AND r.parent = b.id AND r.parent_kind = b.kind
         WHERE r.deleted = 1 AND r.seq > b.seq
     ) SELECT b.root, ",
     columns!(),
@@ -337,7 +344,7 @@ const LOAD_WROTE: &str =
 const COMMIT: &str = "BEGIN IMMEDIATE;
 INSERT INTO workspace (id, name, epoch, head, horizon, next_number, created_ms)
     SELECT unhex(value->>0), value->>1, value->>2, 0, 0, 1, value->>3 FROM json_each(?);
-UPDATE workspace SET head = CASE WHEN head = c.head_before THEN c.head END, next_number = c.next_number
+UPDATE workspace SET head = CASE WHEN workspace.head = c.head_before THEN c.head END, next_number = c.next_number
     FROM (SELECT unhex(value->>0) AS id, value->>1 AS head_before, value->>2 AS head, value->>3 AS next_number FROM json_each(?)) c
     WHERE workspace.id = c.id;
 WITH block(bytes) AS (VALUES (?))

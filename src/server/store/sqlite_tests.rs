@@ -1,0 +1,134 @@
+//! The SQLite store against the laws of every store, and what only a file can get wrong.
+
+use super::*;
+use crate::server::store::conformance::{Draft, conformance, op_id, workspace_id};
+use crate::sync::op::Outcome;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+/// A directory of a test's own, removed with everything in it when the test ends.
+pub struct Scratch(PathBuf);
+
+impl Scratch {
+    pub fn new() -> Self {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let name = format!("tidemark-store-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+        let path = std::env::temp_dir().join(name);
+        std::fs::create_dir_all(&path).unwrap();
+        Self(path)
+    }
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        drop(std::fs::remove_dir_all(&self.0));
+    }
+}
+
+async fn on_disk() -> (Sqlite, Scratch) {
+    let scratch = Scratch::new();
+    let store = Sqlite::open(&scratch.file("tidemark.db")).await.unwrap();
+    (store, scratch)
+}
+
+mod file {
+    super::conformance!(super::on_disk());
+}
+
+mod memory {
+    async fn in_memory() -> (super::Sqlite, ()) {
+        (super::Sqlite::open_in_memory().await.unwrap(), ())
+    }
+    super::conformance!(in_memory());
+}
+
+fn note(head: Version, text: &str) -> Draft {
+    let draft = if head == 0 { Draft::made(workspace_id(1)) } else { Draft::after(head) };
+    let draft = draft.put(Kind::Note, u128::from(head), Scope::Workspace, &[("title", text.into())]);
+    draft.receipt(u128::from(head), head, Outcome::Applied)
+}
+
+async fn notes(store: &Sqlite) -> usize {
+    let page = Page { count_max: usize::MAX - 1, bytes_max: usize::MAX };
+    store.records(workspace_id(1), &Select::Kind(Kind::Note), page).await.unwrap().rows.len()
+}
+
+#[tokio::test]
+async fn what_is_committed_outlives_the_process_and_reaches_a_backup() {
+    let (store, scratch) = on_disk().await;
+    for head in 0..3 {
+        note(head, "kept").commit(&store, workspace_id(1)).await.unwrap();
+    }
+    store.backup(&scratch.file("copy.db")).await.unwrap();
+    assert!(store.backup(&scratch.file("copy.db")).await.is_err(), "a backup never overwrites");
+    note(3, "after the backup").commit(&store, workspace_id(1)).await.unwrap();
+    store.close().await;
+
+    let again = Sqlite::open(&scratch.file("tidemark.db")).await.unwrap();
+    assert_eq!(notes(&again).await, 4);
+    assert!(again.check().await.unwrap().is_empty());
+    let copy = Sqlite::open(&scratch.file("copy.db")).await.unwrap();
+    assert_eq!(notes(&copy).await, 3);
+    assert!(copy.check().await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_full_disk_writes_nothing_and_recovers_once_there_is_room() {
+    let (store, _scratch) = on_disk().await;
+    note(0, "first").commit(&store, workspace_id(1)).await.unwrap();
+    let writer = store.writer();
+    let pages = |limit: &'static str| async move { sqlx::raw_sql(limit).execute(writer).await.unwrap() };
+    pages("PRAGMA max_page_count = 1").await;
+
+    let large = note(1, &"x".repeat(200_000));
+    assert!(matches!(large.commit(&store, workspace_id(1)).await, Err(StoreError::Full)));
+    assert_eq!((notes(&store).await, store.workspace(workspace_id(1)).await.unwrap().unwrap().head), (1, 1));
+    let needs = [Need::Receipt(op_id(1))];
+    let found = store.begin().await.unwrap().load(workspace_id(1), &needs).await.unwrap();
+    assert_eq!(found, [Found::Receipt(op_id(1), None)]);
+
+    pages("PRAGMA max_page_count = 100000").await;
+    large.commit(&store, workspace_id(1)).await.unwrap();
+    assert_eq!(notes(&store).await, 2);
+}
+
+#[tokio::test]
+async fn a_commit_that_is_abandoned_halfway_leaves_no_transaction_behind() {
+    let (store, _scratch) = on_disk().await;
+    note(0, "first").commit(&store, workspace_id(1)).await.unwrap();
+    let second = note(1, "second");
+    for polls in 0..6 {
+        let write = store.begin().await.unwrap();
+        let changes = BTreeMap::from([(workspace_id(1), second.changes())]);
+        let mut commit = Box::pin(write.commit(&changes));
+        for _ in 0..polls {
+            if futures::poll!(&mut commit).is_ready() {
+                break;
+            }
+            tokio::task::yield_now().await;
+        }
+    }
+    // Whether one of them reached the disk or none did, the next writer finds a clean connection and a true head.
+    let head = store.workspace(workspace_id(1)).await.unwrap().unwrap().head;
+    note(head, "next").commit(&store, workspace_id(1)).await.unwrap();
+    assert_eq!(store.workspace(workspace_id(1)).await.unwrap().unwrap().head, head + 1);
+}
+
+#[tokio::test]
+async fn reports_read_values_out_of_the_fields() {
+    let (store, _scratch) = on_disk().await;
+    let scope = Scope::Project(RecordId(Uuid::from_u128(10)));
+    let draft = Draft::made(workspace_id(1)).put(
+        Kind::Task,
+        40,
+        scope,
+        &[("title", "Pour \"it\"".into()), ("status", "blocked".into()), ("estimate", 90.into())],
+    );
+    draft.commit(&store, workspace_id(1)).await.unwrap();
+    let query = "SELECT title, status, estimate_minutes, due FROM task_report";
+    let row: (String, String, i64, Option<String>) = sqlx::query_as(query).fetch_one(store.readers()).await.unwrap();
+    assert_eq!(row, ("Pour \"it\"".to_owned(), "blocked".to_owned(), 90, None));
+}
