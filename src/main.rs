@@ -1,3 +1,7 @@
-//! The server binary and its commands.
+//! The server binary: reads the command line and runs what it names.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    tidemark::server::cli::run()
+}

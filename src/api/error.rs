@@ -53,6 +53,9 @@ pub enum ApiError {
     /// What was asked for does not exist, or the member may not see it.
     #[error("This does not exist, or you may not see it. Nothing was changed.")]
     NotFound,
+    /// What was asked is not allowed as things stand; in words.
+    #[error("{0}")]
+    Refused(String),
     /// The last owner may not leave.
     #[error("This is the workspace's last owner, who cannot be removed. Make somebody else an owner first.")]
     LastOwner,
@@ -70,6 +73,12 @@ pub enum ApiError {
         "The server could not read the request, so nothing was changed. Reload the page to get the current version and try again."
     )]
     Malformed,
+    /// A request that may change something came from a page of another address.
+    #[error(
+        "This request did not come from a page of this server, so nothing was changed. Whoever runs the server should check \
+         that its public address is the one in the browser's address bar."
+    )]
+    ForeignPage,
     /// The request did not reach the server, or its answer did not come back.
     #[error("The server could not be reached. What you entered is still here; try again when the connection is back.")]
     Unreachable,

@@ -1,7 +1,8 @@
 //! Looking back: who changed a record, and the edits of removed members that wait for an owner.
 
 use crate::api::error::ApiError;
-use crate::model::id::{MemberId, OpId, RecordId};
+use crate::model::id::{MemberId, OpId};
+use crate::model::record::Key;
 use crate::sync::op::{Entry, Op};
 use leptos::prelude::*;
 use leptos::server_fn::codec::{Json, MsgPack};
@@ -23,7 +24,7 @@ pub struct Held {
 /// # Errors
 /// `SignedOut`, `Revoked`, `NotFound`.
 #[server(prefix = "/api", endpoint = "history", input = Json, output = MsgPack)]
-pub async fn history(member: MemberId, record: RecordId) -> Result<Vec<Entry>, ApiError> {
+pub async fn history(member: MemberId, record: Key) -> Result<Vec<Entry>, ApiError> {
     crate::server::review::history(member, record).await
 }
 
@@ -39,20 +40,20 @@ pub async fn quarantine(member: MemberId) -> Result<Vec<Held>, ApiError> {
     crate::server::review::quarantine(member).await
 }
 
-/// Applies a held edit as if its author still belonged; owners only.
+/// Applies held edits as if their author still belonged, together with the others of their intents; owners only.
 ///
 /// # Errors
 /// `SignedOut`, `Forbidden`, `NotFound`.
-#[server(prefix = "/api", endpoint = "quarantine/release")]
-pub async fn release(member: MemberId, op: OpId) -> Result<(), ApiError> {
-    crate::server::review::release(member, op).await
+#[server(prefix = "/api", endpoint = "quarantine/release", input = Json)]
+pub async fn release(member: MemberId, ops: Vec<OpId>) -> Result<(), ApiError> {
+    crate::server::review::release(member, ops).await
 }
 
-/// Discards a held edit; its author's receipt says so. Owners only.
+/// Discards held edits; their author's receipts say so. Owners only.
 ///
 /// # Errors
 /// `SignedOut`, `Forbidden`, `NotFound`.
-#[server(prefix = "/api", endpoint = "quarantine/discard")]
-pub async fn discard(member: MemberId, op: OpId) -> Result<(), ApiError> {
-    crate::server::review::discard(member, op).await
+#[server(prefix = "/api", endpoint = "quarantine/discard", input = Json)]
+pub async fn discard(member: MemberId, ops: Vec<OpId>) -> Result<(), ApiError> {
+    crate::server::review::discard(member, ops).await
 }

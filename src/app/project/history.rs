@@ -19,7 +19,7 @@ pub fn History(key: Key) -> impl IntoView {
         let member = records.viewer().with_untracked(|viewer| viewer.as_ref().map(|viewer| viewer.member));
         async move {
             match member {
-                Some(member) => review::history(member, key.id).await,
+                Some(member) => review::history(member, key).await,
                 None => Err(crate::api::ApiError::SignedOut),
             }
         }

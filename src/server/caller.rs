@@ -1,0 +1,115 @@
+//! Who calls a server function: the request's session, address and browser, and how an answer goes back.
+
+use crate::api::ApiError;
+use crate::model::id::MemberId;
+use crate::server::accounts::Session;
+use crate::server::accounts::token::Token;
+use crate::server::config::CallerFrom;
+use crate::server::errors::status;
+use crate::server::state::{AppState, Place};
+use axum::extract::ConnectInfo;
+use axum::http::header::{ACCEPT, SET_COOKIE, USER_AGENT};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderValue};
+use leptos::prelude::use_context;
+use leptos_axum::ResponseOptions;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+/// The caller of a server function.
+pub struct Caller {
+    /// What it may reach.
+    pub state: AppState,
+    parts: Parts,
+    response: ResponseOptions,
+}
+
+impl Caller {
+    /// The caller of the server function that is running.
+    ///
+    /// # Errors
+    /// `Failed` outside a request.
+    pub fn here() -> Result<Self, ApiError> {
+        let found = use_context::<AppState>().zip(use_context::<Parts>()).zip(use_context::<ResponseOptions>());
+        let ((state, parts), response) = found.ok_or(ApiError::Failed)?;
+        Ok(Self { state, parts, response })
+    }
+
+    /// The caller's session.
+    ///
+    /// # Errors
+    /// `SignedOut` if there is none.
+    pub async fn session(&self) -> Result<Session, ApiError> {
+        session(&self.state, &self.parts.headers).await?.ok_or(ApiError::SignedOut)
+    }
+
+    /// The caller as this member.
+    ///
+    /// # Errors
+    /// `SignedOut`, `NotFound`, `Revoked`.
+    pub async fn place(&self, member: MemberId) -> Result<Place, ApiError> {
+        self.state.place(&self.session().await?, member).await
+    }
+
+    /// Where the caller is.
+    pub fn address(&self) -> IpAddr {
+        let connection = self.parts.extensions.get::<ConnectInfo<SocketAddr>>();
+        address(self.state.config.caller, &self.parts.headers, connection)
+    }
+
+    /// What the caller's browser says it is.
+    pub fn label(&self) -> String {
+        text(&self.parts.headers, USER_AGENT.as_str()).to_owned()
+    }
+
+    /// Hands the browser a cookie.
+    pub fn set_cookie(&self, cookie: HeaderValue) {
+        self.response.append_header(SET_COOKIE, cookie);
+    }
+
+    /// Sends a form that was posted without a script on to a page.
+    pub fn then_show(&self, path: &str) {
+        if text(&self.parts.headers, ACCEPT.as_str()).contains("text/html") {
+            leptos_axum::redirect(path);
+        }
+    }
+}
+
+/// Gives an error the status it deserves. A form that was posted without a script is redirected by Leptos instead.
+pub async fn answer<T>(work: impl Future<Output = Result<T, ApiError>>) -> Result<T, ApiError> {
+    let result = work.await;
+    if let Err(error) = &result {
+        let html =
+            use_context::<Parts>().is_some_and(|parts| text(&parts.headers, ACCEPT.as_str()).contains("text/html"));
+        if let Some(response) = use_context::<ResponseOptions>().filter(|_| !html) {
+            response.set_status(status(error));
+        }
+    }
+    result
+}
+
+/// The session in a request's cookie, if it has not ended.
+///
+/// # Errors
+/// `Failed`.
+pub async fn session(state: &AppState, headers: &HeaderMap) -> Result<Option<Session>, ApiError> {
+    match Token::in_cookie(headers) {
+        Some(token) => state.accounts.session(&token, state.core.now_ms()).await,
+        None => Ok(None),
+    }
+}
+
+fn address(from: CallerFrom, headers: &HeaderMap, connection: Option<&ConnectInfo<SocketAddr>>) -> IpAddr {
+    let connected = connection.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |ConnectInfo(peer)| peer.ip());
+    match from {
+        CallerFrom::Connection => connected,
+        CallerFrom::Forwarded => text(headers, "x-forwarded-for")
+            .rsplit(',')
+            .next()
+            .and_then(|last| last.trim().parse().ok())
+            .unwrap_or(connected),
+    }
+}
+
+fn text<'a>(headers: &'a HeaderMap, name: &str) -> &'a str {
+    headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
+}

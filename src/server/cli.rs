@@ -1,0 +1,106 @@
+//! The command line: what it offers, and how a command ends. Each command is a file below; this one only reads, dispatches and
+//! says what went wrong in plain words.
+
+mod backup;
+mod doctor;
+mod serve;
+mod terminal;
+
+use crate::server::config::{Config, ConfigError, Settings};
+use clap::{Args, Parser, Subcommand};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Tidemark: a self-hosted, local-first work dashboard. No edit is ever lost without being shown to its author.
+#[derive(Debug, Parser)]
+#[command(name = "tidemark", version, about, after_help = EXAMPLES)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  tidemark demo                                     try it: a workspace with people and work in it
+  tidemark serve                                    run it on this machine, data in ./data
+  tidemark serve --listen 0.0.0.0:3000 --public-url https://tide.example.org
+                                                    run it behind a proxy that has a certificate
+  tidemark doctor                                   what is wrong, and what to do about it
+  tidemark backup /backups/monday.db                a copy of everything, while the server runs
+  tidemark restore /backups/monday.db               go back to it; devices send again what it lacks
+
+Settings come from tidemark.toml (or --config), then TIDEMARK_* variables, then flags; the later wins.";
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the server
+    #[command(after_help = serve::EXAMPLES)]
+    Serve(Common),
+    /// Look at database, configuration, disk, clock and pages, and say what is wrong
+    Doctor(Common),
+    /// Write a consistent copy of the database to a new file, also while the server runs
+    Backup {
+        /// The file to write; it must not exist
+        to: PathBuf,
+        #[command(flatten)]
+        common: Common,
+    },
+    /// Put a backup in the database's place; the server must be stopped
+    ///
+    /// The database that was there is kept beside it. Devices notice that history was replaced and send again whatever the
+    /// backup lacks.
+    Restore {
+        /// The backup to go back to
+        from: PathBuf,
+        #[command(flatten)]
+        common: Common,
+    },
+}
+
+/// What every command takes.
+#[derive(Debug, Clone, Args)]
+struct Common {
+    /// Configuration file [default: tidemark.toml, if it is there]
+    #[arg(long, env = "TIDEMARK_CONFIG", value_name = "FILE")]
+    config: Option<PathBuf>,
+    #[command(flatten)]
+    settings: Settings,
+}
+
+impl Common {
+    fn read(self) -> Result<Config, ConfigError> {
+        Config::read(self.settings, self.config.as_deref())
+    }
+}
+
+/// Why a command did not do its work, in words for whoever typed it.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct Stopped(String);
+
+impl From<ConfigError> for Stopped {
+    fn from(error: ConfigError) -> Self {
+        Self(error.to_string())
+    }
+}
+
+/// Reads the command line and runs what it names.
+pub fn run() -> ExitCode {
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return terminal::failed(&format!("This machine lets no threads be started: {error}.")),
+    };
+    match runtime.block_on(dispatch(Cli::parse().command)) {
+        Ok(code) => code,
+        Err(Stopped(says)) => terminal::failed(&says),
+    }
+}
+
+async fn dispatch(command: Command) -> Result<ExitCode, Stopped> {
+    match command {
+        Command::Serve(common) => serve::run(common.read()?).await,
+        Command::Doctor(common) => doctor::run(common.read()).await,
+        Command::Backup { to, common } => backup::backup(common.read()?, &to).await,
+        Command::Restore { from, common } => backup::restore(common.read()?, &from).await,
+    }
+}

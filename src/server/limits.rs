@@ -1,0 +1,141 @@
+//! How often somebody may ask: rate limits by address, account and member, in memory. Each is a bucket that refills; what
+//! is over it waits or is told how long to wait, and never costs an edit.
+
+use crate::api::ApiError;
+use crate::model::id::MemberId;
+use governor::clock::{Clock, DefaultClock};
+use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
+use sha2::{Digest, Sha256};
+use std::hash::Hash;
+use std::net::{IpAddr, Ipv6Addr};
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+/// Attempts to sign in to one account from one address at once; afterwards one every `SIGN_IN_EVERY`. A person who mistypes
+/// never notices; a guesser gets 7,200 guesses a day.
+const SIGN_IN_BURST: u32 = 10;
+const SIGN_IN_EVERY: Duration = Duration::from_secs(12);
+/// Attempts to sign in to any account from one address: an office of people behind one address arrives in the morning.
+const ADDRESS_BURST: u32 = 100;
+const ADDRESS_EVERY: Duration = Duration::from_secs(2);
+/// Accounts, workspaces and invitations made, or invitation links tried, from one address.
+const MAKE_BURST: u32 = 30;
+const MAKE_EVERY: Duration = Duration::from_secs(20);
+/// A device that comes back after weeks sends everything at once: this many seconds' worth.
+const PUSH_BURST_S: u32 = 10;
+
+type Bucket<K> = DefaultKeyedRateLimiter<K>;
+
+/// Every limit of one server.
+pub struct Limits {
+    sign_in: Bucket<(IpAddr, [u8; 32])>,
+    address: Bucket<IpAddr>,
+    make: Bucket<IpAddr>,
+    push: Bucket<MemberId>,
+    clock: DefaultClock,
+}
+
+impl Limits {
+    /// With so many pushes a second for one member.
+    pub fn new(pushes_per_second: NonZeroU32) -> Self {
+        let push = Quota::per_second(pushes_per_second).allow_burst(pushes_per_second.saturating_mul(of(PUSH_BURST_S)));
+        Self {
+            sign_in: RateLimiter::keyed(every(SIGN_IN_EVERY, SIGN_IN_BURST)),
+            address: RateLimiter::keyed(every(ADDRESS_EVERY, ADDRESS_BURST)),
+            make: RateLimiter::keyed(every(MAKE_EVERY, MAKE_BURST)),
+            push: RateLimiter::keyed(push),
+            clock: DefaultClock::default(),
+        }
+    }
+
+    /// Before a password is looked at.
+    ///
+    /// # Errors
+    /// `TooFast`.
+    pub fn sign_in(&self, address: IpAddr, email_key: &str) -> Result<(), ApiError> {
+        let address = neighbourhood(address);
+        self.check(&self.address, &address)?;
+        self.check(&self.sign_in, &(address, Sha256::digest(email_key.as_bytes()).into()))
+    }
+
+    /// Before an account, a workspace or an invitation is made, or an invitation is looked up.
+    ///
+    /// # Errors
+    /// `TooFast`.
+    pub fn make(&self, address: IpAddr) -> Result<(), ApiError> {
+        self.check(&self.make, &neighbourhood(address))
+    }
+
+    /// Before a push over HTTP is settled.
+    ///
+    /// # Errors
+    /// `TooFast`.
+    pub fn push(&self, member: MemberId) -> Result<(), ApiError> {
+        self.check(&self.push, &member)
+    }
+
+    /// Waits until a push over the live channel may be settled. Its device waits with it, because nothing is read from the
+    /// connection meanwhile.
+    pub async fn push_turn(&self, member: MemberId) {
+        self.push.until_key_ready(&member).await;
+    }
+
+    /// Forgets everybody whose bucket is full again. Called now and then, so that memory follows use.
+    pub fn forget(&self) {
+        self.sign_in.retain_recent();
+        self.address.retain_recent();
+        self.make.retain_recent();
+        self.push.retain_recent();
+    }
+
+    fn check<K: Hash + Eq + Clone>(&self, bucket: &Bucket<K>, key: &K) -> Result<(), ApiError> {
+        bucket.check_key(key).map_err(|refused| {
+            let wait = refused.wait_time_from(self.clock.now());
+            ApiError::TooFast { wait_s: wait.as_secs() + 1 }
+        })
+    }
+}
+
+/// The addresses one subscriber of a provider can take on freely: one of IPv4, 2^64 of IPv6.
+fn neighbourhood(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V4(v4) => IpAddr::V4(v4),
+        IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() & !u128::from(u64::MAX))),
+    }
+}
+
+fn of(count: u32) -> NonZeroU32 {
+    NonZeroU32::new(count).unwrap_or(NonZeroU32::MIN)
+}
+
+/// A bucket of `burst` that gets one back every `period`.
+fn every(period: Duration, burst: u32) -> Quota {
+    Quota::with_period(period).unwrap_or(Quota::per_second(NonZeroU32::MIN)).allow_burst(of(burst))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn guessing_at_one_account_ends_and_others_go_on() {
+        let limits = Limits::new(of(1));
+        let home: IpAddr = "192.0.2.7".parse().unwrap();
+        for _ in 0..SIGN_IN_BURST {
+            assert_eq!(limits.sign_in(home, "ada@example.org"), Ok(()));
+        }
+        assert!(matches!(limits.sign_in(home, "ada@example.org"), Err(ApiError::TooFast { wait_s: 1..=13 })));
+        assert_eq!(limits.sign_in(home, "bob@example.org"), Ok(()));
+        assert_eq!(limits.sign_in("192.0.2.8".parse().unwrap(), "ada@example.org"), Ok(()));
+    }
+
+    #[test]
+    fn one_subscriber_is_one_address() {
+        let one: IpAddr = "2001:db8:1:2::1".parse().unwrap();
+        let other: IpAddr = "2001:db8:1:2:ffff::9".parse().unwrap();
+        let foreign: IpAddr = "2001:db8:1:3::1".parse().unwrap();
+        assert_eq!(neighbourhood(one), neighbourhood(other));
+        assert_ne!(neighbourhood(one), neighbourhood(foreign));
+        assert_eq!(neighbourhood("::ffff:192.0.2.7".parse().unwrap()), "192.0.2.7".parse::<IpAddr>().unwrap());
+    }
+}

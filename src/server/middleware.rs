@@ -1,0 +1,158 @@
+//! Everything a request passes on its way in and its answer on its way out, in one list. A place in the list has a reason;
+//! who adds to it writes that reason down.
+
+use crate::api::ApiError;
+use crate::server::errors::status;
+use crate::server::state::{AppState, Pages};
+use crate::sync::wire::MESSAGE_BYTES_MAX;
+use axum::extract::{Request, State};
+use axum::http::header::{
+    CONTENT_LENGTH, CONTENT_SECURITY_POLICY, HOST, HeaderName, HeaderValue, ORIGIN, REFERRER_POLICY, UPGRADE,
+    X_CONTENT_TYPE_OPTIONS,
+};
+use axum::http::{HeaderMap, Method, StatusCode};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
+use axum::{Json, Router};
+use std::time::Duration;
+use tower::ServiceBuilder;
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::limit::RequestBodyLimitLayer;
+use tower_http::request_id::{MakeRequestUuid, PropagateRequestIdLayer, RequestId, SetRequestIdLayer};
+use tower_http::set_header::SetResponseHeaderLayer;
+use tower_http::timeout::TimeoutLayer;
+use tower_http::trace::TraceLayer;
+
+/// The largest body: one wire message and its envelope. Nothing else anybody sends is as large.
+const BODY_BYTES_MAX: usize = MESSAGE_BYTES_MAX + 4 * 1024;
+/// An answer has begun within this time, or there is none.
+const ANSWER_WAIT: Duration = Duration::from_secs(30);
+/// For whatever is not a rendered page, which sends its own with a nonce: nothing in it may run.
+const POLICY_DEFAULT: &str = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'";
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// Puts the list around the routes.
+pub fn around(routes: Router<AppState>, state: &AppState) -> Router<AppState> {
+    // Innermost, on the whole router: server functions have no limit of their own. What says its size is refused earlier,
+    // in words; this ends what does not.
+    routes.layer(RequestBodyLimitLayer::new(BODY_BYTES_MAX)).layer(
+        ServiceBuilder::new()
+            // First, so that every line logged about a request carries its id.
+            .layer(SetRequestIdLayer::new(REQUEST_ID, MakeRequestUuid))
+            .layer(TraceLayer::new_for_http().make_span_with(span))
+            .layer(PropagateRequestIdLayer::new(REQUEST_ID))
+            // Outside all that can fail, so that answers about failures carry them too.
+            .layer(SetResponseHeaderLayer::if_not_present(
+                CONTENT_SECURITY_POLICY,
+                HeaderValue::from_static(POLICY_DEFAULT),
+            ))
+            .layer(SetResponseHeaderLayer::overriding(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")))
+            .layer(SetResponseHeaderLayer::overriding(REFERRER_POLICY, HeaderValue::from_static("same-origin")))
+            .layer(SetResponseHeaderLayer::overriding(
+                HeaderName::from_static("cross-origin-opener-policy"),
+                HeaderValue::from_static("same-origin"),
+            ))
+            // Inside the headers: a defect in one handler is answered like any failure and ends nothing else.
+            .layer(CatchPanicLayer::custom(panicked))
+            // Outside everything that reads the body, because a body that trickles in is what takes too long.
+            .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, ANSWER_WAIT))
+            // Before the routes: nothing that changes something is reached from a foreign page, or with too large a body.
+            .layer(from_fn_with_state(state.clone(), own_pages_only))
+            .layer(from_fn(small_enough)),
+    )
+}
+
+fn span(request: &Request) -> tracing::Span {
+    let id = request.extensions().get::<RequestId>().and_then(|id| id.header_value().to_str().ok()).unwrap_or_default();
+    // The path without its query; invitations carry their token in the path.
+    let path = request.uri().path();
+    let path = if path.starts_with("/invitation/") { "/invitation/…" } else { path };
+    tracing::info_span!("request", method = %request.method(), path, request.id = id)
+}
+
+fn panicked(_: Box<dyn std::any::Any + Send>) -> Response {
+    tracing::error!("A handler panicked; this is a defect. The panic's own message stands above.");
+    refused(&ApiError::Failed)
+}
+
+/// The same answer a server function would have given.
+fn refused(error: &ApiError) -> Response {
+    (status(error), Json(error)).into_response()
+}
+
+/// Refuses a body that says it is too large before any of it is read.
+async fn small_enough(request: Request, next: Next) -> Response {
+    let length = request.headers().get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
+    if length.is_some_and(|length| length > BODY_BYTES_MAX) {
+        return refused(&ApiError::TooLarge);
+    }
+    next.run(request).await
+}
+
+/// Refuses what a foreign page sends with the person's cookie: every request that may change something, and the upgrade to
+/// the live channel, must say it comes from a page of ours. (OWASP, Cross-Site Request Forgery Prevention: verifying origin.)
+async fn own_pages_only(State(state): State<AppState>, request: Request, next: Next) -> Response {
+    let reads = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
+    let upgrades = request.headers().contains_key(UPGRADE);
+    if (!reads || upgrades) && !from_own_page(request.headers(), &state.pages) {
+        tracing::info!(origin = ?request.headers().get(ORIGIN), "A request from a foreign page was refused.");
+        return refused(&ApiError::ForeignPage);
+    }
+    next.run(request).await
+}
+
+fn from_own_page(headers: &HeaderMap, pages: &Pages) -> bool {
+    let text = |name: HeaderName| headers.get(name).map(|value| value.to_str().unwrap_or("?"));
+    let site = text(HeaderName::from_static("sec-fetch-site"));
+    // Sec-Fetch-Site is set by browsers alone. Where it is missing (older ones, programs) the origin must still be named.
+    site.is_none_or(|site| site == "same-origin")
+        && text(ORIGIN).zip(text(HOST)).is_some_and(|(origin, host)| pages.may(origin, host))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(
+        pages: &Pages,
+        host: &'static str,
+        origin: Option<&'static str>,
+        site: Option<&'static str>,
+        passes: &str,
+    ) {
+        let mut headers = HeaderMap::new();
+        for (name, value) in [("host", Some(host)), ("origin", origin), ("sec-fetch-site", site)] {
+            headers.extend(value.map(|value| (HeaderName::from_static(name), HeaderValue::from_static(value))));
+        }
+        assert_eq!(from_own_page(&headers, pages), passes == "passes", "{host} {origin:?} {site:?}");
+    }
+
+    #[test]
+    fn only_pages_of_the_public_address_pass() {
+        let pages = Pages::Of("https://tide.example.org".to_owned());
+        let host = "tide.example.org";
+        check(&pages, host, Some("https://tide.example.org"), Some("same-origin"), "passes");
+        check(&pages, host, Some("https://TIDE.example.org"), None, "passes");
+        check(&pages, host, None, None, "refused");
+        check(&pages, host, None, Some("same-origin"), "refused");
+        check(&pages, host, Some("null"), None, "refused");
+        check(&pages, host, Some("https://evil.example.org"), None, "refused");
+        check(&pages, host, Some("https://tide.example.org.evil.net"), None, "refused");
+        check(&pages, host, Some("http://tide.example.org"), None, "refused");
+        check(&pages, host, Some("https://tide.example.org"), Some("same-site"), "refused");
+        check(&pages, host, Some("https://tide.example.org"), Some("cross-site"), "refused");
+    }
+
+    #[test]
+    fn without_a_public_address_only_this_machine_passes() {
+        let pages = Pages::OfThisMachine;
+        check(&pages, "127.0.0.1:3000", Some("http://127.0.0.1:3000"), None, "passes");
+        check(&pages, "localhost:3000", Some("http://localhost:3000"), Some("same-origin"), "passes");
+        check(&pages, "[::1]:3000", Some("http://[::1]:3000"), None, "passes");
+        // Another program of this machine, and a foreign name that was pointed at it.
+        check(&pages, "127.0.0.1:3000", Some("http://127.0.0.1:8080"), None, "refused");
+        check(&pages, "rebound.example.org:3000", Some("http://rebound.example.org:3000"), None, "refused");
+        check(&pages, "127.0.0.1:3000", Some("https://127.0.0.1:3000"), None, "refused");
+    }
+}
