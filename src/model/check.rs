@@ -149,7 +149,6 @@ fn stored(spec: &'static FieldSpec, value: &Value) -> Result<Value, String> {
         (FieldType::Rank, Value::Text(text)) if rank::is_rank(text) => Ok(value.clone()),
         (FieldType::Number, Value::Int(1..)) => Ok(value.clone()),
         (FieldType::Data { bytes_max }, _) => match size_bytes(value) {
-            0..=1 => Ok(Value::Null),
             bytes if bytes <= *bytes_max as usize => Ok(value.clone()),
             bytes => Err(format!("{label} takes {bytes} bytes; at most {bytes_max} fit. Remove something.")),
         },
@@ -319,6 +318,13 @@ mod tests {
             ("step", a.to_uppercase().into(), a.into()),
         ] {
             assert_eq!(check(Kind::Task, name, value), Ok(stored), "{name}");
+        }
+    }
+
+    #[test]
+    fn structured_detail_is_kept_as_it_came() {
+        for value in [false.into(), 0.into(), "".into(), Value::List(Vec::new()), Value::Map(BTreeMap::new())] {
+            assert_eq!(check(Kind::Preference, "value", value.clone()), Ok(value));
         }
     }
 

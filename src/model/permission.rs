@@ -87,3 +87,96 @@ pub enum Belongs {
     /// They left; their work keeps its author.
     No,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::id::RecordId;
+    use crate::model::kinds::Kind;
+    use crate::model::record::Field;
+    use crate::model::value::Value;
+    use uuid::Uuid;
+
+    fn actor(role: Role) -> Actor {
+        Actor { member: MemberId(Uuid::from_u128(1)), role }
+    }
+    fn record(kind: Kind, scope: Scope, fields: &[(&'static str, Value)]) -> Record {
+        let fields = fields.iter().map(|(name, value)| ((*name).into(), Field { value: value.clone(), version: 1 }));
+        Record { kind, id: RecordId(Uuid::from_u128(9)), scope, fields: fields.collect(), seq: 1, deleted: false }
+    }
+
+    #[test]
+    fn only_those_who_belong_act() {
+        let fields = |active: bool, role: &str| [("active", active.into()), ("role", role.into())];
+        let member = |active, role| record(Kind::Member, Scope::Workspace, &fields(active, role));
+        assert_eq!(Actor::of(&member(true, "admin")).map(|actor| actor.role), Some(Role::Admin));
+        assert_eq!(Actor::of(&member(false, "owner")), None);
+        assert_eq!(Actor::of(&member(true, "emperor")), None);
+        assert_eq!(Actor::of(&Record { deleted: true, ..member(true, "owner") }), None);
+    }
+
+    #[test]
+    fn a_private_project_is_seen_by_those_it_names_and_by_those_who_govern() {
+        let me: Value = actor(Role::Viewer).member.into();
+        let project = |fields: &[(&'static str, Value)]| record(Kind::Project, Scope::Workspace, fields);
+        let private = ("private", true.into());
+        for (fields, role, sees) in [
+            (vec![], Role::Viewer, true),
+            (vec![private.clone()], Role::Viewer, false),
+            (vec![private.clone()], Role::Member, false),
+            (vec![private.clone()], Role::Admin, true),
+            (vec![private.clone()], Role::Owner, true),
+            (vec![private.clone(), ("lead", me.clone())], Role::Viewer, true),
+            (vec![private, ("members", vec![me].into())], Role::Viewer, true),
+        ] {
+            assert_eq!(may_see(&actor(role), &project(&fields)), sees, "{role:?} {fields:?}");
+        }
+    }
+
+    #[test]
+    fn the_catalogs_floor_holds_for_every_role() {
+        let me = actor(Role::Viewer).member;
+        let (own, other) = (Scope::Personal(me), Scope::Personal(MemberId(Uuid::from_u128(2))));
+        let mine: &[(&'static str, Value)] = &[("author", me.into())];
+        // Which roles may write, from the least.
+        for (kind, scope, fields, from) in [
+            (Kind::Task, Scope::Workspace, mine, Some(Role::Member)),
+            (Kind::Comment, Scope::Workspace, mine, Some(Role::Member)),
+            (Kind::Comment, Scope::Workspace, &[], Some(Role::Admin)),
+            (Kind::Team, Scope::Workspace, mine, Some(Role::Admin)),
+            (Kind::Member, Scope::Workspace, mine, Some(Role::Admin)),
+            (Kind::AuditEntry, Scope::Workspace, mine, None),
+            (Kind::Dashboard, own, &[], Some(Role::Viewer)),
+            (Kind::Conflict, own, &[], Some(Role::Viewer)),
+            (Kind::Dashboard, other, mine, None),
+            (Kind::Conflict, other, mine, None),
+        ] {
+            for role in Role::ALL {
+                let may = may_write(&actor(*role), &record(kind, scope, fields));
+                assert_eq!(may, from.is_some_and(|from| *role >= from), "{kind:?} {scope:?} {role:?}");
+            }
+        }
+        let myself = Record { id: me.into(), ..record(Kind::Member, Scope::Workspace, &[]) };
+        assert!(may_write(&actor(Role::Viewer), &myself));
+    }
+
+    #[test]
+    fn owners_are_made_by_owners() {
+        use Role::{Admin, Member, Owner, Viewer};
+        for (by, from, to, may) in [
+            (Viewer, Viewer, Member, false),
+            (Member, Viewer, Member, false),
+            (Admin, Viewer, Member, true),
+            (Admin, Member, Admin, false),
+            (Admin, Admin, Member, false),
+            (Admin, Owner, Owner, false),
+            (Owner, Member, Owner, true),
+            (Owner, Owner, Viewer, true),
+        ] {
+            assert_eq!(may_set_role(&actor(by), from, to), may, "{by:?}: {from:?} to {to:?}");
+        }
+        let me = actor(Member).member;
+        assert!(may_set_active(&actor(Member), me, Member, Belongs::No));
+        assert!(!may_set_active(&actor(Member), me, Member, Belongs::Yes));
+    }
+}

@@ -60,3 +60,45 @@ impl Serialize for Fields<'_> {
         triples.end()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::id::RecordId;
+    use crate::model::kinds::Kind;
+    use crate::model::record::Field;
+    use crate::model::scope::Scope;
+    use uuid::Uuid;
+
+    fn tag(number: u128, title: &str, version: u64) -> Record {
+        let fields = BTreeMap::from([("title".into(), Field { value: title.into(), version })]);
+        Record {
+            kind: Kind::Tag,
+            id: RecordId(Uuid::from_u128(number)),
+            scope: Scope::Workspace,
+            fields,
+            seq: version,
+            deleted: false,
+        }
+    }
+
+    #[test]
+    fn every_part_of_a_record_counts_and_its_seq_does_not() {
+        let first = of(&tag(1, "a", 5));
+        for other in [tag(2, "a", 5), tag(1, "b", 5), tag(1, "a", 6)] {
+            assert_ne!(of(&other), first, "{other:?}");
+        }
+        assert_eq!(of(&Record { seq: 9, ..tag(1, "a", 5) }), first);
+        // Frozen: a device and a server of different builds compare these numbers.
+        assert_eq!(first, 0x7478_4686_c541_ac81);
+    }
+
+    #[test]
+    fn sums_add_up_in_any_order_and_tombstones_count_for_nothing() {
+        let (a, b) = (Sum::of(&tag(1, "a", 5)), Sum::of(&tag(2, "b", 6)));
+        assert_eq!(a.plus(b), b.plus(a));
+        assert_eq!(a.plus(b).minus(a), b);
+        assert_eq!(Sum::default().minus(a).plus(a), Sum::default());
+        assert_eq!(Sum::of(&Record { deleted: true, ..tag(1, "a", 5) }), Sum::default());
+    }
+}

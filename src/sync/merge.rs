@@ -551,3 +551,6 @@ fn with(record: &Record, puts: BTreeMap<Name, Value>) -> Record {
     }
     record
 }
+
+#[cfg(test)]
+mod tests;

@@ -820,6 +820,18 @@ fn laws(memory: &InMemory) {
     }
 }
 
+/// What a device that has everything shows of an op before it is settled.
+fn predicted(memory: &InMemory, who: u128, op: &Op) -> Option<Record> {
+    let live = |key: Key| memory.records.get(&key).filter(|record| !record.deleted);
+    let parent = parents_named(op).next().and_then(live);
+    crate::sync::merge::predict(op, live(op.key()), parent, mid(who), &crate::sync::merge::Rules::default())
+}
+/// The values of a record that people enter.
+fn entered(record: &Record) -> BTreeMap<&str, &Value> {
+    let entered = record.kind.spec().fields.iter().filter(|field| !field.derived);
+    entered.map(|field| (field.name, record.get(field.name))).collect()
+}
+
 /// One thing somebody does in a random history: who, to which record, what, and how old their copy is.
 #[derive(Debug, Clone)]
 struct Random {
@@ -894,8 +906,13 @@ proptest! {
             let deed = deed(random, number as u128, old);
             let who = [OWNER, ADMIN, BEN, CLEO][random.who];
             let intent = house.intent(std::slice::from_ref(&deed));
+            let predicted = predicted(&house.memory, who, &intent[0].op);
             let settled = house.settle(by(who), &intent);
             laws(&house.memory);
+            if let (Some(predicted), Outcome::Applied | Outcome::Merged | Outcome::Superseded) = (predicted, settled.receipts[0].outcome) {
+                let landed = house.record(deed.0);
+                prop_assert_eq!(entered(&predicted), entered(&landed), "what was predicted is what landed");
+            }
 
             let batched = batch.settle_in(&mut working, &by(who), &intent, house.now_ms);
             prop_assert_eq!(&batched, &settled, "a batch settles as one by one does");
