@@ -2,10 +2,12 @@
 //! in `sync::replica`; here it is done.
 
 pub mod clock;
+pub mod device;
 pub mod file;
 pub mod last_resort;
 pub mod line;
 pub mod profile;
+pub mod start;
 pub mod storage;
 pub mod tabs;
 pub mod worker;

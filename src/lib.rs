@@ -12,3 +12,25 @@ pub mod model;
 #[cfg(feature = "ssr")]
 pub mod server;
 pub mod sync;
+
+/// The browser's entry: takes over the page that the server drew, or draws it from what this device has.
+#[cfg(feature = "hydrate")]
+#[wasm_bindgen::prelude::wasm_bindgen]
+pub fn hydrate() {
+    use browser::start::{FirstVisit, Page, page, provide_device};
+    use leptos::prelude::*;
+
+    browser::last_resort::install();
+    match page() {
+        Page::Rendered => leptos::mount::hydrate_body(|| {
+            provide_device();
+            app::App()
+        }),
+        Page::Shell(seed) => leptos::mount::mount_to_body(|| {
+            provide_context(seed);
+            provide_device();
+            app::App()
+        }),
+        Page::FirstVisit => leptos::mount::mount_to_body(FirstVisit),
+    }
+}

@@ -98,6 +98,19 @@ impl Line {
         }
     }
 
+    /// Sends an encoded `wire::Push` by a request of its own.
+    pub fn post(self: &Rc<Self>, message: Vec<u8>) {
+        let line = self.clone();
+        let nth = self.nth.get();
+        spawn_local(async move {
+            let pushed = push(line.member, ByteBuf::from(message)).await.ok();
+            match pushed.and_then(|bytes| wire::decode(&bytes).ok()) {
+                Some(pushed) => line.hear(nth, &FromServer::Pushed(pushed)),
+                None => line.say(nth, Event::Disconnected),
+            }
+        });
+    }
+
     /// The browser says that the network is gone: a socket would notice minutes later.
     pub fn cut(&self) {
         let up = !matches!(&*self.way.borrow(), Way::Down);
@@ -326,11 +339,7 @@ impl Requests {
 }
 
 /// One request with one wire message each way.
-pub async fn ask<Q, A, F>(
-    member: MemberId,
-    message: &Q,
-    call: impl FnOnce(MemberId, ByteBuf) -> F,
-) -> Result<A, ApiError>
+async fn ask<Q, A, F>(member: MemberId, message: &Q, call: impl FnOnce(MemberId, ByteBuf) -> F) -> Result<A, ApiError>
 where
     Q: Serialize,
     A: DeserializeOwned,

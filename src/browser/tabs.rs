@@ -40,17 +40,20 @@ pub struct Tabs {
 }
 
 impl Tabs {
-    /// Joins the tabs of the copy with this name; `tell` hears of elections and notices.
-    pub fn join(name: String, tell: impl Fn(Event) + 'static) -> Rc<Self> {
+    /// The tabs of the copy with this name; `tell` hears of elections and notices.
+    pub fn new(name: String, tell: impl Fn(Event) + 'static) -> Rc<Self> {
         let locks = Reflect::get(&window().navigator(), &JsValue::from_str("locks"))
             .ok()
             .filter(JsValue::is_object)
             .map(JsCast::unchecked_into::<LockManager>);
         let channel = BroadcastChannel::new(&name).ok();
-        let tabs = Rc::new(Self { name, locks, channel, in_turn: Cell::new(false), tell: Box::new(tell) });
-        tabs.listen();
-        tabs.clone().ask(Ask::InTurn);
-        tabs
+        Rc::new(Self { name, locks, channel, in_turn: Cell::new(false), tell: Box::new(tell) })
+    }
+
+    /// Joins them: listens, and stands for election.
+    pub fn join(self: &Rc<Self>) {
+        self.listen();
+        self.clone().ask(Ask::InTurn);
     }
 
     /// Tells the other tabs. Without a channel they are not heard; each then reads what it missed when it saves.
@@ -62,8 +65,8 @@ impl Tabs {
     }
 
     /// Takes the lock from a tab that no longer answers.
-    pub fn take_over(self: Rc<Self>) {
-        self.ask(Ask::Stealing);
+    pub fn take_over(self: &Rc<Self>) {
+        self.clone().ask(Ask::Stealing);
     }
 
     fn listen(self: &Rc<Self>) {

@@ -1,3 +1,176 @@
-// The device's part of this script has not landed yet; until then it installs and takes over nothing.
+// The service worker: Tidemark opens without a network, and edits leave without a tab. It keeps one build's files, all or
+// none, answers any address with the data-free shell when the network does not answer, and carries the frozen bytes of
+// the outbox, which it never reads. It stores no answer of the server about people or records. The server fills in the
+// two values below, so that this file changes with every build.
+"use strict";
+
 const VERSION = "{{version}}";
 const PRECACHE = ["{{precache}}"];
+
+const CACHE_PREFIX = "tidemark-";
+const CACHE = CACHE_PREFIX + VERSION;
+const SHELL = "/shell";
+/** How long a navigation waits for the network: longer, and a person with one bar of signal stares at nothing. */
+const NAVIGATION_MS_MAX = 3_000;
+
+const OUTBOX_TAG = "tidemark-outbox";
+const PUSH_PATH = "/api/sync/push";
+/** As `browser::storage::name_of`: workspace, then member. */
+const OUTBOX_NAME = /^tidemark-outbox-([0-9a-f-]{36})-([0-9a-f-]{36})$/;
+/** As `wire::PUSH_OPS_MAX`. */
+const PUSH_OPS_MAX = 500;
+/** Below `wire::MESSAGE_BYTES_MAX`, with room for what stands around the ops. */
+const PUSH_BYTES_MAX = 1_000_000;
+/** A push that takes longer gives the outbox back to the tabs. */
+const PUSH_MS_MAX = 30_000;
+
+self.addEventListener("install", (event) => event.waitUntil(install()));
+self.addEventListener("activate", (event) => event.waitUntil(activate()));
+self.addEventListener("message", (event) => {
+  // Only a person decides when a page is replaced under them: the page asks, and then says so here.
+  if (event.data?.type === "skip-waiting") self.skipWaiting();
+});
+self.addEventListener("fetch", (event) => {
+  const { request } = event;
+  const url = new URL(request.url);
+  if (request.method !== "GET" || url.origin !== self.location.origin || url.pathname.startsWith("/api/")) return;
+  if (request.mode === "navigate") {
+    event.respondWith(navigate(request));
+  } else if (PRECACHE.includes(url.pathname)) {
+    event.respondWith(kept(request));
+  }
+});
+self.addEventListener("sync", (event) => {
+  if (event.tag === OUTBOX_TAG) event.waitUntil(pushOutboxes());
+});
+
+/** All files of this build or none: a worker with half of them is not installed. */
+async function install() {
+  const cache = await caches.open(CACHE);
+  try {
+    // Past the browser's own cache, which may hold yesterday's.
+    await cache.addAll(PRECACHE.map((path) => new Request(path, { cache: "reload" })));
+  } catch (error) {
+    await caches.delete(CACHE);
+    throw error;
+  }
+}
+
+/** Removes what older builds kept, and takes charge of a page that was opened before there was a worker. */
+async function activate() {
+  const names = await caches.keys();
+  await Promise.all(
+    names.filter((name) => name.startsWith(CACHE_PREFIX) && name !== CACHE).map((name) => caches.delete(name)),
+  );
+  await self.clients.claim();
+}
+
+/** The page from the server; the shell if the server cannot be reached in time. */
+async function navigate(request) {
+  const shell = await (await caches.open(CACHE)).match(SHELL, { ignoreVary: true });
+  const answer = fetch(request);
+  if (!shell) return answer;
+  const late = new Promise((resolve) => self.setTimeout(resolve, NAVIGATION_MS_MAX, undefined));
+  try {
+    const first = await Promise.race([answer, late]);
+    // A gateway that answers for a server that does not is no answer.
+    return first && ![502, 503, 504].includes(first.status) ? first : shell;
+  } catch {
+    return shell;
+  } finally {
+    // If it fails after the shell was shown, nobody waits for it any more.
+    answer.catch(() => undefined);
+  }
+}
+
+/** A file of this build. */
+async function kept(request) {
+  const found = await (await caches.open(CACHE)).match(request, { ignoreVary: true });
+  return found ?? fetch(request);
+}
+
+/** Pushes every outbox of this browser. One that fails is tried again by the browser, later. */
+async function pushOutboxes() {
+  const databases = (await indexedDB.databases?.()) ?? [];
+  const results = await Promise.allSettled(
+    databases.map(async ({ name }) => {
+      const [, workspace, member] = OUTBOX_NAME.exec(name ?? "") ?? [];
+      if (!member) return;
+      // The lock of the tabs: whoever holds it pushes already.
+      const lock = `tidemark-${workspace}-${member}`;
+      await navigator.locks.request(lock, { ifAvailable: true }, (held) => held && pushOutbox(name, member));
+    }),
+  );
+  const failed = results.find((result) => result.status === "rejected");
+  if (failed) throw failed.reason;
+}
+
+/**
+ * Pushes the ops of one outbox in their order. They are not removed: a tab does that when it gets the receipts, and a
+ * second push of the same bytes is answered with the same receipts.
+ */
+async function pushOutbox(name, member) {
+  const ops = await readOps(name);
+  while (ops.length > 0) {
+    const batch = [ops.shift()];
+    let size = batch[0].length;
+    while (ops.length > 0 && batch.length < PUSH_OPS_MAX && size + ops[0].length <= PUSH_BYTES_MAX) {
+      size += ops[0].length;
+      batch.push(ops.shift());
+    }
+    const response = await fetch(PUSH_PATH, {
+      method: "POST",
+      headers: { "Content-Type": "application/msgpack", Accept: "application/msgpack" },
+      body: pushBody(member, batch),
+      signal: AbortSignal.timeout(PUSH_MS_MAX),
+    });
+    if (response.status >= 500) throw new Error(`the server answered ${response.status}`);
+    // Signed out, or somebody else is signed in: the next tab asks the person.
+    if (!response.ok) return;
+  }
+}
+
+/** The frozen ops of an outbox, in the order of their places; none if it is gone. */
+function readOps(name) {
+  return new Promise((resolve, reject) => {
+    const opening = indexedDB.open(name);
+    // It was removed a moment ago. Making it anew is not this worker's business.
+    opening.onupgradeneeded = () => opening.transaction.abort();
+    opening.onerror = () => resolve([]);
+    opening.onsuccess = () => {
+      const database = opening.result;
+      database.onversionchange = () => database.close();
+      const reading = database.transaction("ops").objectStore("ops").getAll();
+      reading.onsuccess = () => resolve(reading.result);
+      reading.onerror = () => reject(reading.error);
+      reading.transaction.oncomplete = () => database.close();
+    };
+  });
+}
+
+/** The body of `api::sync::push` in MessagePack: `[member, {b: 0, o: [op, …]}]`, the map as a byte string. */
+function pushBody(member, ops) {
+  const message = [new Uint8Array([0x82, 0xa1, 0x62, 0x00, 0xa1, 0x6f]), arrayHead(ops.length), ...ops.flatMap(bytes)];
+  const id = Uint8Array.from(member.replaceAll("-", "").match(/../g), (pair) => parseInt(pair, 16));
+  return new Blob([new Uint8Array([0x92]), ...bytes(id), ...bytesOf(message)]);
+}
+
+/** A byte string: its head and itself. */
+function bytes(value) {
+  return [bytesHead(value.length), value];
+}
+
+/** A byte string in several parts. */
+function bytesOf(parts) {
+  return [bytesHead(parts.reduce((sum, part) => sum + part.length, 0)), ...parts];
+}
+
+function bytesHead(length) {
+  if (length < 0x100) return new Uint8Array([0xc4, length]);
+  if (length < 0x10000) return new Uint8Array([0xc5, length >> 8, length & 0xff]);
+  return new Uint8Array([0xc6, length >>> 24, (length >> 16) & 0xff, (length >> 8) & 0xff, length & 0xff]);
+}
+
+function arrayHead(length) {
+  return length < 16 ? new Uint8Array([0x90 | length]) : new Uint8Array([0xdc, length >> 8, length & 0xff]);
+}

@@ -1,0 +1,437 @@
+//! The device of this tab: hands what happens to the replica, one event after the other, carries out what it wants, and feeds
+//! the screens. It lives as long as the page. It knows no rules: whatever decides stands in `sync::replica`.
+
+use crate::api::account;
+use crate::api::seed::Viewer;
+use crate::api::sync::snapshot;
+use crate::app::records::{
+    Device as Asked, Kept, Leaving, Link, Records, Shown, Status, Storage as Space, TabRole, ThisDevice,
+};
+use crate::browser::line::Line;
+use crate::browser::storage::{Job, Storage};
+use crate::browser::tabs::Tabs;
+use crate::browser::worker::Worker;
+use crate::browser::{clock, file, profile};
+use crate::model::id::{IntentId, OpId};
+use crate::model::record::Key;
+use crate::model::scope::Scope;
+use crate::sync::op::Reason;
+use crate::sync::replica::{Database, Draft, Effect, Event, Identity, Incident, Replica, Timer, Waiting};
+use crate::sync::wire;
+use crate::sync::wire::SnapshotWanted;
+use js_sys::{Function, Promise, Reflect};
+use leptos::ev;
+use leptos::leptos_dom::helpers::TimeoutHandle;
+use leptos::prelude::{document, set_timeout_with_handle, window, window_event_listener};
+use leptos::task::spawn_local;
+use send_wrapper::SendWrapper;
+use serde_bytes::ByteBuf;
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::rc::{Rc, Weak};
+use std::sync::Arc;
+use std::time::Duration;
+use uuid::Uuid;
+use wasm_bindgen::{JsCast, JsValue};
+use wasm_bindgen_futures::JsFuture;
+
+/// Between two looks for a newer build, milliseconds: a page that is open for days should hear of it within the hour.
+const UPDATE_LOOK_MS: i64 = 60 * 60 * 1_000;
+
+/// The device of this tab.
+pub struct Device {
+    me: Identity,
+    records: Records,
+    replica: RefCell<Replica>,
+    /// What happened and was not told to the replica yet. One event may bring several; the replica hears one at a time.
+    events: RefCell<VecDeque<Event>>,
+    stepping: Cell<bool>,
+    /// The databases that have not been read yet.
+    unread: Cell<u32>,
+    /// The act that a screen waits for, and why it was not taken.
+    acting: Cell<Option<IntentId>>,
+    refused: RefCell<Vec<Reason>>,
+    timers: RefCell<BTreeMap<Timer, TimeoutHandle>>,
+    storage: Rc<Storage>,
+    tabs: Rc<Tabs>,
+    line: Rc<Line>,
+    worker: Option<Rc<Worker>>,
+    looked_ms: Cell<i64>,
+    /// Whether this person's session here has ended: nothing is carried out any more.
+    left: Cell<bool>,
+}
+
+/// Opens this person's copy and gives the screens their device.
+pub async fn start(records: Records, viewer: Viewer, worker: Option<Rc<Worker>>) {
+    let (workspace, member) = (viewer.workspace, viewer.member);
+    // The device that the answers of its parts go to exists a moment after them.
+    let place: Rc<RefCell<Weak<Device>>> = Rc::default();
+    let tell = move |place: &Rc<RefCell<Weak<Device>>>| {
+        let place = place.clone();
+        move |event| {
+            if let Some(device) = place.borrow().upgrade() {
+                device.tell(event);
+            }
+        }
+    };
+    let storage = Storage::new(workspace, member, tell(&place));
+    storage.prepare().await;
+    let me = Identity { workspace, member, device: profile::device(), incarnation: profile::life(workspace, member) };
+    let device = Rc::new(Device {
+        me,
+        records,
+        replica: RefCell::new(Replica::new(me)),
+        events: RefCell::default(),
+        stepping: Cell::new(false),
+        unread: Cell::new(0),
+        acting: Cell::new(None),
+        refused: RefCell::default(),
+        timers: RefCell::default(),
+        storage,
+        tabs: Tabs::new(format!("tidemark-{workspace}-{member}"), tell(&place)),
+        line: Line::new(member, tell(&place)),
+        worker,
+        looked_ms: Cell::new(clock::now_ms()),
+        left: Cell::new(false),
+    });
+    *place.borrow_mut() = Rc::downgrade(&device);
+    device.listen();
+    let effects = device.replica.borrow().start();
+    device.carry_out(effects);
+    device.tabs.join();
+    device.measure();
+}
+
+impl Device {
+    /// Something happened.
+    fn tell(self: &Rc<Self>, event: Event) {
+        let read = matches!(event, Event::Loaded(..) | Event::LoadFailed(_));
+        self.events.borrow_mut().push_back(event);
+        if !self.stepping.replace(true) {
+            while let Some(event) = self.next() {
+                let effects = self.replica.borrow_mut().step(clock::moment(), event);
+                self.carry_out(effects);
+            }
+            self.stepping.set(false);
+        }
+        if read && self.unread.get() > 0 {
+            self.unread.set(self.unread.get() - 1);
+            if self.unread.get() == 0 {
+                self.attach();
+            }
+        }
+    }
+
+    fn next(&self) -> Option<Event> {
+        self.events.borrow_mut().pop_front()
+    }
+
+    fn carry_out(self: &Rc<Self>, effects: Vec<Effect>) {
+        for effect in effects {
+            if self.left.get() {
+                return;
+            }
+            match effect {
+                Effect::Load(database) => {
+                    if !self.attached() {
+                        self.unread.set(self.unread.get() + 1);
+                    }
+                    self.storage.ask(database, Job::Load);
+                }
+                Effect::Read { database, saves, slots } => self.storage.ask(database, Job::Read { saves, slots }),
+                Effect::Save(save) => self.storage.ask(save.database, Job::Save(save)),
+                Effect::Connect => self.line.connect(),
+                Effect::Send(message) => self.line.send(message),
+                Effect::Post(push) => self.line.post(push),
+                Effect::Hangup => self.line.hang_up(),
+                Effect::Fetch(wanted) => self.fetch(wanted),
+                Effect::Wake { timer, after_ms } => self.wake(timer, after_ms),
+                Effect::Tell(notice) => self.tabs.say(&notice),
+                Effect::TakeOver => self.tabs.take_over(),
+                Effect::Show(keys) => self.show(&keys),
+                Effect::Say(status) => self.say(status),
+                Effect::Complete(scope) => {
+                    self.records.set_complete(scope);
+                    self.describe();
+                    self.measure();
+                }
+                Effect::Purged(_) => self.describe(),
+                Effect::Refuse(intent, reasons) => self.refuse(intent, reasons),
+                Effect::Report(incident) => self.report(&incident),
+            }
+        }
+    }
+
+    // What screens see.
+
+    fn attached(&self) -> bool {
+        self.records.device().is_some()
+    }
+
+    /// Everything stored has been read: from now on screens act on this device.
+    fn attach(self: &Rc<Self>) {
+        if self.attached() {
+            return;
+        }
+        for scope in self.replica.borrow().tidemarks().keys() {
+            self.records.set_complete(*scope);
+        }
+        self.describe();
+        self.records.attach(Arc::new(Handle(SendWrapper::new(self.clone()))), None);
+    }
+
+    /// A page that was rendered a moment ago may be newer than the copy: what it shows stays until the copy has caught up.
+    fn show(&self, keys: &BTreeSet<Key>) {
+        let replica = self.replica.borrow();
+        let older = |shown: &Shown| {
+            let seq = shown.record.as_ref().map(|record| record.seq);
+            shown.waiting == Waiting::Nothing
+                && seq.is_some()
+                && self.records.peek(shown.key).map(|record| record.seq) > seq
+        };
+        let shown: Vec<_> = keys.iter().map(|key| replica.shown(*key)).filter(|shown| !older(shown)).collect();
+        drop(replica);
+        self.records.apply(shown);
+    }
+
+    fn say(&self, status: Status) {
+        let replica = self.replica.borrow();
+        let pending = replica.pending().cloned().collect();
+        let tray = replica.tray().cloned().collect::<Vec<_>>().into_iter().rev().collect();
+        drop(replica);
+        let cut_off = status.link == Link::Offline && status.waiting > 0;
+        self.records.set_status(status, pending, tray);
+        self.describe();
+        if cut_off {
+            self.push_later();
+        }
+    }
+
+    fn describe(&self) {
+        let replica = self.replica.borrow();
+        self.records.set_this_device(ThisDevice {
+            id: self.me.device.to_string(),
+            incarnation: self.me.incarnation,
+            tidemarks: replica.tidemarks().into_iter().collect(),
+            role: if replica.leads() { TabRole::Leads } else { TabRole::Follows },
+        });
+    }
+
+    fn refuse(&self, intent: IntentId, reasons: Vec<Reason>) {
+        if self.acting.get() == Some(intent) {
+            *self.refused.borrow_mut() = reasons;
+        } else {
+            let says: Vec<_> = reasons.into_iter().map(|reason| reason.says).collect();
+            self.records.tell(says.join(" "), None);
+        }
+    }
+
+    fn report(&self, incident: &Incident) {
+        leptos::logging::warn!("{incident:?}");
+        if *incident == Incident::Stranger {
+            self.records.tell(
+                "Somebody else is signed in on this browser now. Your edits are kept here and were not sent; sign in again to send them.",
+                None,
+            );
+        }
+    }
+
+    // What the network and the clock do.
+
+    fn fetch(self: &Rc<Self>, wanted: SnapshotWanted) {
+        let device = self.clone();
+        spawn_local(async move {
+            let answer = match wire::encode(&wanted) {
+                Ok(message) => snapshot(device.me.member, ByteBuf::from(message)).await.ok(),
+                Err(_) => None,
+            };
+            device.tell(Event::Fetched(wanted.scope, answer.map(ByteBuf::into_vec)));
+        });
+    }
+
+    fn wake(self: &Rc<Self>, timer: Timer, after_ms: u64) {
+        if let Some(before) = self.timers.borrow_mut().remove(&timer) {
+            before.clear();
+        }
+        let device = self.clone();
+        let ring = move || {
+            device.timers.borrow_mut().remove(&timer);
+            device.tell(Event::Rung(timer));
+        };
+        match set_timeout_with_handle(ring, Duration::from_millis(after_ms)) {
+            Ok(handle) => {
+                self.timers.borrow_mut().insert(timer, handle);
+            }
+            Err(error) => leptos::logging::warn!("a timer was refused: {error:?}"),
+        }
+    }
+
+    /// The browser knows first when the network goes or comes, and when a person comes to look.
+    fn listen(self: &Rc<Self>) {
+        // Each listens as long as the page lives.
+        let device = self.clone();
+        drop(window_event_listener(ev::online, move |_| device.tell(Event::Nudged)));
+        let device = self.clone();
+        drop(window_event_listener(ev::focus, move |_| device.tell(Event::Nudged)));
+        let device = self.clone();
+        drop(window_event_listener(ev::pageshow, move |_| device.tell(Event::Nudged)));
+        let device = self.clone();
+        drop(window_event_listener(ev::offline, move |_| device.line.cut()));
+        let device = self.clone();
+        drop(window_event_listener(ev::visibilitychange, move |_| {
+            if document().hidden() {
+                device.go_dark();
+            } else {
+                device.tell(Event::Nudged);
+                device.look_for_update();
+            }
+        }));
+    }
+
+    /// The tab may be closed now: what waits is left to the service worker.
+    fn go_dark(&self) {
+        if self.replica.borrow().status().waiting > 0 {
+            self.push_later();
+        }
+    }
+
+    fn push_later(&self) {
+        if let Some(worker) = &self.worker {
+            worker.push_later();
+        }
+    }
+
+    fn look_for_update(&self) {
+        let now_ms = clock::now_ms();
+        if now_ms - self.looked_ms.get() < UPDATE_LOOK_MS {
+            return;
+        }
+        self.looked_ms.set(now_ms);
+        if let Some(worker) = &self.worker {
+            worker.look_for_update();
+        }
+    }
+
+    // What this browser keeps.
+
+    /// Asks the browser how much space is used, and tells the screens.
+    fn measure(self: &Rc<Self>) {
+        let device = self.clone();
+        spawn_local(async move {
+            let estimate = manager_call("estimate").await;
+            let figure = |name: &str| {
+                let figure =
+                    estimate.as_ref().and_then(|estimate| Reflect::get(estimate, &JsValue::from_str(name)).ok());
+                figure.and_then(|figure| figure.as_f64()).unwrap_or_default() as u64
+            };
+            let kept = match manager_call("persisted").await.and_then(|kept| kept.as_bool()) {
+                Some(true) => Kept::Persistent,
+                Some(false) => Kept::BestEffort,
+                None => Kept::Unknown,
+            };
+            device.records.set_storage(Space { used_bytes: figure("usage"), quota_bytes: figure("quota"), kept });
+        });
+    }
+
+    fn persist(self: &Rc<Self>) {
+        let device = self.clone();
+        spawn_local(async move {
+            if manager_call("persist").await.and_then(|kept| kept.as_bool()) == Some(false) {
+                device.records.tell(
+                    "The browser did not promise to keep this. It usually does once Tidemark is installed or often used.",
+                    None,
+                );
+            }
+            device.measure();
+        });
+    }
+
+    fn export(&self, ops: &[OpId]) -> Result<(), JsValue> {
+        let frozen = self.replica.borrow().export(ops);
+        let text = file::write(self.me.workspace, self.me.member, frozen.iter().map(Vec::as_slice));
+        file::offer("tidemark-edits.json", &text)
+    }
+
+    /// The session ends on the server first: if that cannot be reached, nothing is done here either.
+    async fn sign_out(self: Rc<Self>, pending: Leaving) {
+        if pending == Leaving::ExportThenRemove && self.export(&[]).is_err() {
+            self.records
+                .tell("The file could not be offered, so nothing was removed and you are still signed in.", None);
+            return;
+        }
+        if let Err(error) = account::sign_out().await {
+            self.records.tell(format!("You are still signed in. {error}"), None);
+            return;
+        }
+        self.left.set(true);
+        self.line.hang_up();
+        let holds_edits = {
+            let replica = self.replica.borrow();
+            replica.pending().next().is_some() || replica.tray().next().is_some()
+        };
+        profile::forget_viewer();
+        self.storage.remove(Database::Base).await;
+        if !holds_edits || pending == Leaving::ExportThenRemove {
+            self.storage.remove(Database::Outbox).await;
+        }
+        crate::app::dom::load("/sign-in");
+    }
+}
+
+/// Calls a method of `navigator.storage`, which some engines lack in part or as a whole.
+async fn manager_call(method: &str) -> Option<JsValue> {
+    let manager = Reflect::get(&window().navigator(), &JsValue::from_str("storage")).ok()?;
+    let method: Function = Reflect::get(&manager, &JsValue::from_str(method)).ok()?.dyn_into().ok()?;
+    let promise: Promise = method.call0(&manager).ok()?.dyn_into().ok()?;
+    JsFuture::from(promise).await.ok()
+}
+
+/// What the screens hold. A page has one thread, so the wrapper never meets another.
+struct Handle(SendWrapper<Rc<Device>>);
+
+impl Asked for Handle {
+    fn act(&self, drafts: Vec<Draft>) -> Result<IntentId, Vec<Reason>> {
+        let intent = IntentId(Uuid::now_v7());
+        let drafts = drafts.into_iter().map(|draft| (OpId(Uuid::now_v7()), draft)).collect();
+        self.0.acting.set(Some(intent));
+        self.0.tell(Event::Act { intent, drafts });
+        self.0.acting.set(None);
+        let reasons = std::mem::take(&mut *self.0.refused.borrow_mut());
+        if reasons.is_empty() { Ok(intent) } else { Err(reasons) }
+    }
+    fn retry(&self, op: OpId) {
+        let needed = self.0.replica.borrow().retries(op);
+        let ids = (0..needed).map(|_| OpId(Uuid::now_v7())).collect();
+        self.0.tell(Event::Retry { op, intent: IntentId(Uuid::now_v7()), ids });
+    }
+    fn discard(&self, op: OpId) {
+        self.0.tell(Event::Discard(op));
+    }
+    fn export(&self, ops: Vec<OpId>) {
+        if let Err(error) = self.0.export(&ops) {
+            leptos::logging::warn!("no file: {error:?}");
+            self.0.records.tell("The file could not be offered. The edits are still here; try again.", None);
+        }
+    }
+    fn import(&self, text: String) {
+        match file::read(self.0.me.workspace, self.0.me.member, &text) {
+            Ok(ops) => self.0.tell(Event::Import(ops)),
+            Err(why) => self.0.records.tell(why.to_string(), None),
+        }
+    }
+    fn open(&self, scope: Scope) {
+        self.0.tell(Event::Open(scope));
+    }
+    fn persist(&self) {
+        self.0.persist();
+    }
+    fn update(&self) {
+        if let Some(worker) = &self.0.worker {
+            worker.update();
+        }
+    }
+    fn sign_out(&self, pending: Leaving) {
+        let device: Rc<Device> = (*self.0).clone();
+        spawn_local(device.sign_out(pending));
+    }
+}
