@@ -4,6 +4,7 @@ pub mod accounts;
 pub mod caller;
 pub mod cli;
 pub mod config;
+pub mod demo;
 pub mod errors;
 pub mod exchange;
 pub mod health;

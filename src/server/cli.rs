@@ -2,6 +2,7 @@
 //! says what went wrong in plain words.
 
 mod backup;
+mod demo;
 mod doctor;
 mod serve;
 mod terminal;
@@ -33,6 +34,9 @@ Settings come from tidemark.toml (or --config), then TIDEMARK_* variables, then 
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Try it: make a workspace with people and work in it, and serve it on this machine
+    #[command(after_help = demo::EXAMPLES)]
+    Demo(Common),
     /// Run the server
     #[command(after_help = serve::EXAMPLES)]
     Serve(Common),
@@ -71,6 +75,12 @@ impl Common {
     fn read(self) -> Result<Config, ConfigError> {
         Config::read(self.settings, self.config.as_deref())
     }
+    /// The same with a folder of its own, unless one was named.
+    fn read_for_demo(mut self) -> Result<Config, ConfigError> {
+        self.settings.data.get_or_insert_with(|| PathBuf::from("data/demo"));
+        self.settings.log.get_or_insert_with(|| "warn".to_owned());
+        self.read()
+    }
 }
 
 /// Why a command did not do its work, in words for whoever typed it.
@@ -98,6 +108,7 @@ pub fn run() -> ExitCode {
 
 async fn dispatch(command: Command) -> Result<ExitCode, Stopped> {
     match command {
+        Command::Demo(common) => demo::run(common.read_for_demo()?).await,
         Command::Serve(common) => serve::run(common.read()?).await,
         Command::Doctor(common) => doctor::run(common.read()).await,
         Command::Backup { to, common } => backup::backup(common.read()?, &to).await,

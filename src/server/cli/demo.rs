@@ -1,0 +1,59 @@
+//! `tidemark demo`: a workspace with people and work in it, on a database of its own.
+
+use super::{Stopped, serve, terminal};
+use crate::server::accounts::password::Cost;
+use crate::server::config::Config;
+use crate::server::demo;
+use crate::server::state::AppState;
+use std::fs;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// What `tidemark demo --help` ends with.
+pub const EXAMPLES: &str = "\
+Examples:
+  tidemark demo                         data in ./data/demo; a second start finds it as it was left
+  tidemark demo --listen 127.0.0.1:8080
+  rm -r data/demo && tidemark demo      from the beginning again";
+
+/// Makes the demo workspace if it is not there, and serves it.
+pub async fn run(config: Config) -> Result<ExitCode, Stopped> {
+    if !config.listen.ip().is_loopback() {
+        return Err(Stopped(format!(
+            "The demo's passwords are known to everybody, so it listens on this machine only; {} is reachable from others. \
+             Leave --listen out.",
+            config.listen
+        )));
+    }
+    serve::start_logging(&config)?;
+    let _lock = serve::lock(&config.data)?;
+    if !config.database().exists() {
+        make(&config).await?;
+    }
+    let (listener, state) = serve::open(config).await?;
+    terminal::say("Tidemark's demo: Northwind Grid, a small grid operator. Everybody's password is the same:");
+    for (name, email, role) in demo::sign_ins() {
+        terminal::say(&format!("  {email:<26} {:<16} {name}, {}", demo::PASSWORD, role.label().to_lowercase()));
+    }
+    terminal::say("Sign in as one here and as another in a private window. Ctrl-C stops it.");
+    serve::until_told(listener, state).await
+}
+
+/// Makes the workspace in a folder beside, and puts it in place when it is complete: a half-made one is never served.
+async fn make(config: &Config) -> Result<(), Stopped> {
+    let failed = |error: &dyn std::fmt::Display| Stopped(format!("The demo workspace could not be made: {error}."));
+    let beside: PathBuf = config.data.join("making");
+    if beside.exists() {
+        fs::remove_dir_all(&beside).map_err(|error| failed(&error))?;
+    }
+    fs::create_dir_all(&beside).map_err(|error| failed(&error))?;
+    let making = Config { data: beside.clone(), ..config.clone() };
+    let state =
+        AppState::open(making.clone(), config.listen, Cost::RECOMMENDED).await.map_err(|error| failed(&error))?;
+    demo::play(&state).await.map_err(|error| failed(&error))?;
+    state.core.stop().await;
+    // The last connection to close writes everything into the one file.
+    state.core.store().close().await;
+    fs::rename(making.database(), config.database()).map_err(|error| failed(&error))?;
+    fs::remove_dir_all(&beside).map_err(|error| failed(&error))
+}
