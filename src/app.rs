@@ -10,6 +10,7 @@ pub mod format;
 pub mod frame;
 pub mod members;
 pub mod notes;
+pub mod notifications;
 pub mod project;
 pub mod projects;
 pub mod records;
@@ -18,7 +19,8 @@ pub mod theme;
 
 use crate::api::seed::Seed;
 use accounts::{InvitationPage, SignInPage, SignUpPage, WorkspacesPage};
-use conflicts::{ConflictPage, ConflictsPage};
+use conflicts::ConflictsPage;
+use conflicts::one::ConflictPage;
 use dashboard::DashboardPage;
 use frame::Frame;
 use leptos::prelude::*;
@@ -27,6 +29,7 @@ use leptos_router::components::{ParentRoute, Route, Router, Routes};
 use leptos_router::path;
 use members::MembersPage;
 use notes::{NotePage, NotesPage};
+use notifications::NotificationsPage;
 use project::ProjectPage;
 use project::panel::{PhasePanel, ProjectPanel, StepPanel, TaskPanel};
 use projects::ProjectsPage;
@@ -112,6 +115,7 @@ pub fn App() -> impl IntoView {
                     <Route path=path!("/conflicts") view=ConflictsPage/>
                     <Route path=path!("/conflict/:conflict") view=ConflictPage/>
                     <Route path=path!("/members") view=MembersPage/>
+                    <Route path=path!("/notifications") view=NotificationsPage/>
                     <Route path=path!("/sync") view=SyncCentrePage/>
                 </ParentRoute>
             </Routes>

@@ -1,40 +1,368 @@
-//! The accounts pages.
+//! Signing up and in, accepting an invitation, choosing a workspace, signing out. The forms post to server functions and work
+//! before, and without, the browser's half of the application.
 
+use crate::api::ApiError;
+use crate::api::account::{Me, SignIn, SignUp, me, sign_out};
+use crate::api::seed::WorkspaceName;
+use crate::api::workspace::{AcceptInvitation, CreateWorkspace, SwitchWorkspace, invitation};
+use crate::app::dom;
+use crate::app::format;
+use crate::app::records::{Leaving, use_records};
 use leptos::prelude::*;
+use leptos::server_fn::ServerFn;
 use leptos_meta::Title;
+use leptos_router::hooks::{use_params_map, use_query_map};
 
-/// Sign in.
+/// Where to go after signing in: a path of this site, from the address.
+fn next_path() -> Memo<String> {
+    let query = use_query_map();
+    Memo::new(move |_| {
+        let next = query.with(|query| query.get("next")).unwrap_or_default();
+        // `//elsewhere` would be another site.
+        if next.starts_with('/') && !next.starts_with("//") && !next.contains('\\') { next } else { "/".to_owned() }
+    })
+}
+
+/// The text of an error that is about the form as a whole.
+fn says<S>(action: ServerAction<S>) -> Signal<Option<String>>
+where
+    S: ServerFn<Error = ApiError> + Clone + Send + Sync + 'static,
+    S::Output: Send + Sync + 'static,
+{
+    let value = action.value();
+    Signal::derive(move || {
+        value.with(|value| match value {
+            Some(Err(ApiError::Invalid(faults))) if faults.iter().any(|fault| !fault.field.is_empty()) => None,
+            Some(Err(error)) => Some(error.to_string()),
+            _ => None,
+        })
+    })
+}
+
+/// What is wrong with one field of a form.
+fn fault_of<S>(action: ServerAction<S>, field: &'static str) -> Signal<Option<String>>
+where
+    S: ServerFn<Error = ApiError> + Clone + Send + Sync + 'static,
+    S::Output: Send + Sync + 'static,
+{
+    let value = action.value();
+    Signal::derive(move || {
+        value.with(|value| match value {
+            Some(Err(ApiError::Invalid(faults))) => {
+                faults.iter().find(|fault| fault.field == field).map(|fault| fault.says.clone())
+            }
+            _ => None,
+        })
+    })
+}
+
+/// Loads `to` once the action has succeeded: a new session starts with a new page, so nothing of the one before remains.
+fn load_when_done<S>(action: ServerAction<S>, to: impl Fn(&S::Output) -> String + 'static)
+where
+    S: ServerFn<Error = ApiError> + Clone + Send + Sync + 'static,
+    S::Output: Send + Sync + 'static,
+{
+    let value = action.value();
+    Effect::new(move || {
+        value.with(|value| {
+            if let Some(Ok(output)) = value {
+                dom::load(&to(output));
+            }
+        });
+    });
+}
+
+/// One labelled input of a form, with what is wrong with it.
+#[component]
+fn Input(
+    name: &'static str,
+    label: &'static str,
+    #[prop(default = "text")] sort: &'static str,
+    autocomplete: &'static str,
+    #[prop(optional)] hint: &'static str,
+    #[prop(optional, into)] value: Option<String>,
+    fault: Signal<Option<String>>,
+) -> impl IntoView {
+    let about = format!("{name}-about");
+    view! {
+        <div class="field">
+            <label for=name>{label}</label>
+            <input
+                class="input"
+                id=name
+                name=name
+                type=sort
+                autocomplete=autocomplete
+                required
+                value=value
+                aria-describedby=about.clone()
+                aria-invalid=move || fault.with(Option::is_some).to_string()
+            />
+            <div id=about>
+                <p class="hint">{hint}</p>
+                <p class="field-error" role="alert">{move || fault.get()}</p>
+            </div>
+        </div>
+    }
+}
+
+/// The page around a form of somebody who is not in a workspace yet.
+#[component]
+fn Door(title: &'static str, children: Children) -> impl IntoView {
+    view! {
+        <Title text=title/>
+        <main class="alone">
+            <p class="brand brand-large">
+                <svg viewBox="0 0 24 24" aria-hidden="true" class="brand-mark">
+                    <path d="M3 9c3-3 6-3 9 0s6 3 9 0"></path>
+                    <path d="M3 15c3-3 6-3 9 0s6 3 9 0"></path>
+                </svg>
+                <span>"Tidemark"</span>
+            </p>
+            <h1>{title}</h1>
+            {children()}
+        </main>
+    }
+}
+
+/// Signs in.
 #[component]
 pub fn SignInPage() -> impl IntoView {
+    let action = ServerAction::<SignIn>::new();
+    let next = next_path();
+    load_when_done(action, move |me| if me.viewer.is_some() { next.get_untracked() } else { "/workspaces".to_owned() });
+    let error = says(action);
+    let sign_up = move || format!("/sign-up?next={}", next.get());
     view! {
-        <Title text="Sign in"/>
-        <h1>"Sign in"</h1>
+        <Door title="Sign in">
+            <ActionForm action attr:class="stack">
+                <Input name="email" label="Email" sort="email" autocomplete="username" fault=fault_of(action, "email")/>
+                <Input name="password" label="Password" sort="password" autocomplete="current-password" fault=fault_of(action, "password")/>
+                <p class="field-error" role="alert">{move || error.get()}</p>
+                <button type="submit" class="button primary wide" disabled=move || action.pending().get()>"Sign in"</button>
+            </ActionForm>
+            <p class="quiet-text">"New here? " <a href=sign_up>"Make an account"</a></p>
+        </Door>
     }
 }
 
-/// Sign up.
+/// Makes an account.
 #[component]
 pub fn SignUpPage() -> impl IntoView {
+    let action = ServerAction::<SignUp>::new();
+    let next = next_path();
+    let query = use_query_map();
+    let token = Memo::new(move |_| query.with(|query| query.get("invitation")));
+    load_when_done(action, move |me| match token.get_untracked() {
+        Some(token) => format!("/invitation/{token}"),
+        None if me.viewer.is_some() => next.get_untracked(),
+        None => "/workspaces".to_owned(),
+    });
+    let error = says(action);
+    let sign_in = move || format!("/sign-in?next={}", next.get());
     view! {
-        <Title text="Sign up"/>
-        <h1>"Sign up"</h1>
+        <Door title="Make an account">
+            <ActionForm action attr:class="stack">
+                <Input name="name" label="Your name" autocomplete="name" fault=fault_of(action, "name")/>
+                <Input name="email" label="Email" sort="email" autocomplete="username" fault=fault_of(action, "email")/>
+                <Input
+                    name="password"
+                    label="Password"
+                    sort="password"
+                    autocomplete="new-password"
+                    hint="At least 12 characters. A sentence is easier to remember than a word."
+                    fault=fault_of(action, "password")
+                />
+                {move || token.get().map(|token| view! { <input type="hidden" name="invitation" value=token/> })}
+                <p class="field-error" role="alert">{move || error.get()}</p>
+                <button type="submit" class="button primary wide" disabled=move || action.pending().get()>"Make the account"</button>
+            </ActionForm>
+            <p class="quiet-text">"Have one already? " <a href=sign_in>"Sign in"</a></p>
+        </Door>
     }
 }
 
-/// Invitation.
+/// Looks at an invitation and accepts it.
 #[component]
 pub fn InvitationPage() -> impl IntoView {
+    let params = use_params_map();
+    let token = Memo::new(move |_| params.with(|params| params.get("token")).unwrap_or_default());
+    let offer = Resource::new_blocking(
+        move || token.get(),
+        |token| async move {
+            let offer = invitation(token).await;
+            let person = me().await.ok().flatten();
+            (offer, person)
+        },
+    );
+    let action = ServerAction::<AcceptInvitation>::new();
+    load_when_done(action, |_| "/".to_owned());
+    let error = says(action);
     view! {
-        <Title text="Invitation"/>
-        <h1>"Invitation"</h1>
+        <Door title="Invitation">
+            <Suspense fallback=|| view! { <p>"Looking at the invitation …"</p> }>
+                {move || Suspend::new(async move {
+                    let (offer, person) = offer.await;
+                    let token = token.get_untracked();
+                    match offer {
+                        Ok(offer) => view! {
+                            <p>
+                                <strong>{offer.by}</strong> " invites you to " <strong>{offer.workspace_name}</strong> " as "
+                                {offer.role.label().to_lowercase()} "."
+                            </p>
+                            <p class="quiet-text">"The link works until " {format::instant(offer.expires_ms)} "."</p>
+                            {match person {
+                                Some(person) => view! {
+                                    <ActionForm action attr:class="stack">
+                                        <input type="hidden" name="token" value=token/>
+                                        <p class="quiet-text">"You are signed in as " {person.email} "."</p>
+                                        <button type="submit" class="button primary wide">"Accept the invitation"</button>
+                                    </ActionForm>
+                                }.into_any(),
+                                None => view! {
+                                    <div class="stack">
+                                        <a class="button primary wide" href=format!("/sign-up?invitation={token}")>"Make an account"</a>
+                                        <a class="button wide" href=format!("/sign-in?next=/invitation/{token}")>"Sign in"</a>
+                                    </div>
+                                }.into_any(),
+                            }}
+                        }.into_any(),
+                        Err(error) => view! {
+                            <p role="alert">{error.to_string()}</p>
+                            <p><a href="/sign-in">"Sign in"</a></p>
+                        }.into_any(),
+                    }
+                })}
+            </Suspense>
+            <p class="field-error" role="alert">{move || error.get()}</p>
+        </Door>
     }
 }
 
-/// Workspaces.
+/// Every workspace of whoever is signed in, and where a new one begins.
 #[component]
 pub fn WorkspacesPage() -> impl IntoView {
+    let records = use_records();
+    let viewer = records.viewer();
+    let who = Resource::new_blocking(|| (), |()| me());
+    let make = ServerAction::<CreateWorkspace>::new();
+    let switch = ServerAction::<SwitchWorkspace>::new();
+    load_when_done(make, |_| "/".to_owned());
+    load_when_done(switch, |_| "/".to_owned());
+    let error = says(make);
+    let switch_error = says(switch);
+    let current = move || viewer.with(|viewer| viewer.as_ref().map(|viewer| viewer.workspace));
+    let waiting = records.status();
     view! {
-        <Title text="Workspaces"/>
-        <h1>"Workspaces"</h1>
+        <Door title="Workspaces">
+            <Suspense fallback=|| view! { <p>"Looking up your workspaces …"</p> }>
+                {move || Suspend::new(async move {
+                    let names = match who.await {
+                        Ok(Some(me)) => Ok(names_of(&me)),
+                        Ok(None) => Err(ApiError::SignedOut),
+                        // Offline, this device still knows what it knew.
+                        Err(error) => viewer
+                            .with_untracked(|viewer| viewer.as_ref().map(|viewer| viewer.workspaces.clone()))
+                            .ok_or(error),
+                    };
+                    match names {
+                        Ok(names) if names.is_empty() => view! {
+                            <p>"You are in no workspace yet. Make one below, or ask somebody to invite you."</p>
+                        }.into_any(),
+                        Ok(names) => view! {
+                            <ul class="choices">
+                                {names.into_iter().map(|name| {
+                                    let here = current() == Some(name.id);
+                                    view! {
+                                        <li>
+                                            <ActionForm action=switch>
+                                                <input type="hidden" name="workspace" value=name.id.to_string()/>
+                                                <button type="submit" class="button wide">
+                                                    {name.name}
+                                                    {here.then_some(" (open now)")}
+                                                </button>
+                                            </ActionForm>
+                                        </li>
+                                    }
+                                }).collect_view()}
+                            </ul>
+                        }.into_any(),
+                        Err(error) => view! {
+                            <p role="alert">{error.to_string()}</p>
+                            <p><a href="/sign-in?next=/workspaces">"Sign in"</a></p>
+                        }.into_any(),
+                    }
+                })}
+            </Suspense>
+            <Show when=move || waiting.with(|status| status.waiting > 0)>
+                <p class="quiet-text">
+                    {move || format::count(i64::try_from(waiting.with(|status| status.waiting)).unwrap_or(i64::MAX), "edit waits", "edits wait")}
+                    " to be sent from this workspace. They stay on this device and are sent when you come back to it."
+                </p>
+            </Show>
+            <p class="field-error" role="alert">{move || switch_error.get()}</p>
+            <h2>"A new workspace"</h2>
+            <ActionForm action=make attr:class="stack">
+                <Input name="name" label="Name of the workspace" autocomplete="organization" fault=fault_of(make, "name")/>
+                <p class="field-error" role="alert">{move || error.get()}</p>
+                <button type="submit" class="button primary wide" disabled=move || make.pending().get()>"Make the workspace"</button>
+            </ActionForm>
+            <Show when=move || current().is_some()>
+                <p><a href="/">"Back to the dashboard"</a></p>
+            </Show>
+        </Door>
+    }
+}
+
+fn names_of(me: &Me) -> Vec<WorkspaceName> {
+    me.memberships
+        .iter()
+        .map(|membership| WorkspaceName { id: membership.workspace, name: membership.workspace_name.clone() })
+        .collect()
+}
+
+/// Ends the session here. What still waits to be sent is asked about first; it is never dropped.
+#[component]
+pub fn SignOut() -> impl IntoView {
+    let records = use_records();
+    let status = records.status();
+    let asking = RwSignal::new(false);
+    let fault = RwSignal::new(None::<String>);
+    let leave = Action::new(move |(): &()| async move {
+        match sign_out().await {
+            Ok(()) => dom::load("/sign-in"),
+            Err(error) => fault.set(Some(error.to_string())),
+        }
+    });
+    let go = move |pending: Leaving| match records.device() {
+        Some(device) => device.sign_out(pending),
+        None => {
+            leave.dispatch(());
+        }
+    };
+    view! {
+        <div class="stack">
+            <Show
+                when=move || asking.get()
+                fallback=move || view! {
+                    <button type="button" class="button" on:click=move |_| {
+                        if status.with_untracked(|status| status.waiting) > 0 { asking.set(true) } else { go(Leaving::Keep) }
+                    }>"Sign out"</button>
+                }
+            >
+                <div class="banner" role="group" aria-label="Edits wait to be sent">
+                    <p>
+                        {move || format::count(i64::try_from(status.with(|status| status.waiting)).unwrap_or(i64::MAX), "edit waits", "edits wait")}
+                        " to be sent. What should become of that?"
+                    </p>
+                    <div class="actions">
+                        <button type="button" class="button primary" on:click=move |_| go(Leaving::Keep)>"Keep on this device and sign out"</button>
+                        <button type="button" class="button" on:click=move |_| go(Leaving::ExportThenRemove)>"Export to a file and sign out"</button>
+                        <button type="button" class="button quiet" on:click=move |_| asking.set(false)>"Stay signed in"</button>
+                    </div>
+                </div>
+            </Show>
+            <p class="field-error" role="alert">{move || fault.get()}</p>
+        </div>
     }
 }

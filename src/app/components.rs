@@ -1,5 +1,7 @@
 //! Pieces several pages are made of: who, how far, where it stands, and one editor per type of field.
 
+pub mod confirm;
+pub mod diff;
 pub mod editors;
 pub mod marks;
 pub mod people;

@@ -1,22 +1,196 @@
-//! The conflicts pages.
+//! What two people changed apart: everything that waits for a person, what a rule decided and can still be restored, and
+//! one conflict side by side. Settling is ordinary edits, so it works offline and can be undone.
 
+pub mod one;
+pub mod settling;
+
+use crate::app::components::people::member_name;
+use crate::app::format;
+use crate::app::frame::Empty;
+use crate::app::records::{Draft, Records, use_records};
+use crate::model::choice::{ConflictClass, ConflictState};
+use crate::model::kinds::Conflict;
+use crate::model::record::{Key, Record};
 use leptos::prelude::*;
 use leptos_meta::Title;
+use settling::{Settling, parts_of};
+use std::collections::BTreeSet;
 
-/// Conflicts.
+/// Every conflict, those that wait first.
 #[component]
 pub fn ConflictsPage() -> impl IntoView {
+    let records = use_records();
+    let open = records.conflicts();
+    let quiet = records.quiet_conflicts();
+    let chosen = RwSignal::new(BTreeSet::<Key>::new());
+    let none = Memo::new(move |_| open.with(|keys| keys.is_empty()));
     view! {
         <Title text="Conflicts"/>
-        <h1>"Conflicts"</h1>
+        <div class="page-head"><h1>"Conflicts"</h1></div>
+        <Show
+            when=move || !none.get()
+            fallback=|| view! {
+                <Empty says="Nothing waits for you. When two people change the same thing apart and no rule may decide, both versions are kept and shown here side by side."/>
+            }
+        >
+            <Bulk chosen/>
+            <ul class="rows" aria-label="Waiting conflicts">
+                <For each=move || open.get().to_vec() key=|key| *key let(key)>
+                    <OpenRow key chosen/>
+                </For>
+            </ul>
+        </Show>
+        <Show when=move || quiet.with(|keys| !keys.is_empty())>
+            <section aria-labelledby="quiet-title">
+                <h2 id="quiet-title">"Decided"</h2>
+                <p class="quiet-text">"A rule or a person decided these. The other value is kept here and can be restored."</p>
+                <ul class="rows" aria-label="Decided conflicts">
+                    <For each=move || quiet.get().to_vec() key=|key| *key let(key)>
+                        <QuietRow key/>
+                    </For>
+                </ul>
+            </section>
+        </Show>
     }
 }
 
-/// Conflict.
+/// Fields by label, as one line.
+fn fields_in_words(record: &Record) -> String {
+    let labels: Vec<_> = parts_of(record).into_iter().map(|part| part.label).collect();
+    if labels.is_empty() { "everything".to_owned() } else { labels.join(", ") }
+}
+
+/// Who changed what, as one line.
+fn story(records: Records, record: &Record) -> String {
+    let conflict = Conflict(record);
+    let mine = member_name(records, conflict.mine_by());
+    let theirs = member_name(records, conflict.theirs_by());
+    let fields = fields_in_words(record);
+    match conflict.class() {
+        Some(ConflictClass::DeleteWins) => format!("{mine} edited {fields} after {theirs} had deleted it"),
+        Some(ConflictClass::Superseded) => format!("{fields}: {theirs}’s value stands, {mine}’s is kept"),
+        _ => format!("{mine} and {theirs} both changed {fields}"),
+    }
+}
+
 #[component]
-pub fn ConflictPage() -> impl IntoView {
+fn OpenRow(key: Key, chosen: RwSignal<BTreeSet<Key>>) -> impl IntoView {
+    let records = use_records();
+    let record = records.get(key);
+    let title = records.title(key);
+    let words = move || record.get().map(|record| story(records, &record));
+    let when = move || {
+        record.with(|record| record.as_deref().and_then(|record| Conflict(record).mine_at()).map(format::instant))
+    };
+    let ticked = move || chosen.with(|chosen| chosen.contains(&key));
     view! {
-        <Title text="Conflict"/>
-        <h1>"Conflict"</h1>
+        <li class="row">
+            <input
+                class="checkbox"
+                type="checkbox"
+                aria-label=move || format!("Choose {}", title.get())
+                prop:checked=ticked
+                on:change=move |event| {
+                    let tick = event_target_checked(&event);
+                    chosen.update(|chosen| {
+                        if tick { chosen.insert(key); } else { chosen.remove(&key); }
+                    });
+                }
+            />
+            <div class="row-main">
+                <a class="row-link" href=format!("/conflict/{}", key.id)>{move || title.get()}</a>
+                <p class="quiet-text">{words}</p>
+            </div>
+            <span class="quiet-text row-when">{when}</span>
+        </li>
+    }
+}
+
+/// What can be done with several at once.
+#[component]
+fn Bulk(chosen: RwSignal<BTreeSet<Key>>) -> impl IntoView {
+    let records = use_records();
+    let open = records.conflicts();
+    let count = Memo::new(move |_| chosen.with(BTreeSet::len));
+    let alike = move || {
+        let sort_of = |key: &Key| {
+            records.peek(*key).map(|record| {
+                let conflict = Conflict(&record);
+                (conflict.class(), conflict.of_kind().to_owned(), fields_in_words(&record))
+            })
+        };
+        chosen.update(|chosen| {
+            let sorts: Vec<_> = chosen.iter().filter_map(sort_of).collect();
+            for key in open.get_untracked().iter() {
+                if sort_of(key).is_some_and(|sort| sorts.contains(&sort)) {
+                    chosen.insert(*key);
+                }
+            }
+        });
+    };
+    let settle = move |with: fn(&Settling) -> Vec<Draft>, words: &str| {
+        let mut undo = Vec::new();
+        let mut settled = 0_i64;
+        for key in chosen.get_untracked() {
+            let Some(settling) = Settling::of(records, key) else { continue };
+            let drafts = with(&settling);
+            let back = settling.undo_of(records, &drafts);
+            // Each conflict is its own intent: one that cannot be settled keeps none of the others waiting.
+            match records.act(drafts) {
+                Ok(()) => {
+                    settled += 1;
+                    undo.extend(back);
+                    chosen.update(|chosen| {
+                        chosen.remove(&key);
+                    });
+                }
+                Err(reasons) => {
+                    records.tell(crate::app::components::editors::in_words(reasons), None);
+                    return;
+                }
+            }
+        }
+        records.tell(format!("{words} for {}.", format::count(settled, "conflict", "conflicts")), Some(undo));
+    };
+    view! {
+        <div class="toolbar" role="toolbar" aria-label="Settle several">
+            <span class="quiet-text">{move || format!("{} chosen", count.get())}</span>
+            <button type="button" class="button" on:click=move |_| {
+                chosen.set(open.get_untracked().iter().copied().collect());
+            }>"Choose all"</button>
+            <button type="button" class="button" disabled=move || count.get() == 0 on:click=move |_| alike()>"Choose similar ones"</button>
+            <button type="button" class="button" disabled=move || count.get() == 0 on:click=move |_| settle(Settling::keep_theirs, "Kept theirs")>"Keep theirs for chosen"</button>
+            <button type="button" class="button" disabled=move || count.get() == 0 on:click=move |_| settle(Settling::use_mine, "Used mine")>"Use mine for chosen"</button>
+        </div>
+    }
+}
+
+#[component]
+fn QuietRow(key: Key) -> impl IntoView {
+    let records = use_records();
+    let record = records.get(key);
+    let title = records.title(key);
+    let words = move || record.get().map(|record| story(records, &record));
+    let outcome = move || {
+        record.with(|record| {
+            let record = record.as_deref()?;
+            let conflict = Conflict(record);
+            (conflict.state() == Some(ConflictState::Settled)).then(|| conflict.resolution().map(|how| how.label()))?
+        })
+    };
+    let restorable = move || outcome().is_none();
+    let locked = records.locked(key);
+    view! {
+        <li class="row">
+            <div class="row-main">
+                <a class="row-link" href=format!("/conflict/{}", key.id)>{move || title.get()}</a>
+                <p class="quiet-text">{words} {move || outcome().map(|how| format!(" · {how}"))}</p>
+            </div>
+            <Show when=move || restorable() && !locked.get()>
+                <button type="button" class="button quiet" aria-label=move || format!("Restore my value of {}", title.get()) on:click=move |_| {
+                    one::settle(records, key, Settling::use_mine, "Restored the kept value.");
+                }>"Restore my value"</button>
+            </Show>
+        </li>
     }
 }

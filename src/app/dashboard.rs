@@ -1,13 +1,218 @@
-//! The dashboard pages.
+//! The dashboard: a grid of live widgets that each person arranges for themselves. Without any of their own, everybody
+//! starts from the same five.
 
+pub mod widgets;
+
+use crate::app::components::editors::in_words;
+use crate::app::records::{Draft, Records, use_records};
+use crate::model::catalog::Kind;
+use crate::model::choice::WidgetSort;
+use crate::model::id::RecordId;
+use crate::model::kinds::Widget;
+use crate::model::rank;
+use crate::model::record::Key;
+use crate::model::scope::Scope;
 use leptos::prelude::*;
 use leptos_meta::Title;
+use std::sync::Arc;
+use uuid::Uuid;
+use widgets::WidgetBody;
 
-/// Dashboard.
+/// One place of the grid: a widget of this person's own, or one of the five everybody starts from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Place {
+    Own(Key),
+    Given(WidgetSort),
+}
+
+/// What everybody starts from.
+const GIVEN: &[WidgetSort] = &[
+    WidgetSort::MyTasks,
+    WidgetSort::ProjectProgress,
+    WidgetSort::Conflicts,
+    WidgetSort::RecentActivity,
+    WidgetSort::SyncState,
+];
+
+fn dashboard_of(records: Records) -> Option<Key> {
+    records.of_kind(Kind::Dashboard).get().first().copied()
+}
+
+fn widgets_of(records: Records) -> Arc<Vec<Key>> {
+    dashboard_of(records).map(|dashboard| records.children(dashboard, Kind::Widget).get()).unwrap_or_default()
+}
+
+/// The grid and the way to arrange it.
 #[component]
 pub fn DashboardPage() -> impl IntoView {
+    let records = use_records();
+    let arranging = RwSignal::new(false);
+    let places = Memo::new(move |_| {
+        let own = widgets_of(records);
+        if own.is_empty() {
+            GIVEN.iter().map(|sort| Place::Given(*sort)).collect::<Vec<_>>()
+        } else {
+            own.iter().map(|key| Place::Own(*key)).collect()
+        }
+    });
+    let begin = move |_| {
+        if arranging.get_untracked() {
+            arranging.set(false);
+            return;
+        }
+        // The common five become this person's own before they are moved about.
+        match make_own(records) {
+            Ok(()) => arranging.set(true),
+            Err(says) => records.tell(says, None),
+        }
+    };
     view! {
         <Title text="Dashboard"/>
-        <h1>"Dashboard"</h1>
+        <div class="page-head">
+            <h1>"Dashboard"</h1>
+            <button type="button" class="button quiet" aria-pressed=move || arranging.get().to_string() on:click=begin>
+                {move || if arranging.get() { "Done" } else { "Arrange" }}
+            </button>
+        </div>
+        <Show when=move || arranging.get()><AddWidget/></Show>
+        <div class="widgets">
+            <For each=move || places.get() key=|place| *place let(place)>
+                <OneWidget place arranging=arranging.into()/>
+            </For>
+        </div>
+    }
+}
+
+/// Makes a dashboard with the common five widgets for somebody who has none.
+fn make_own(records: Records) -> Result<(), String> {
+    if !records.peek_kind(Kind::Widget).is_empty() {
+        return Ok(());
+    }
+    let mut drafts = Vec::with_capacity(GIVEN.len() + 1);
+    let dashboard = records.peek_kind(Kind::Dashboard).first().copied().unwrap_or_else(|| {
+        let id = RecordId(Uuid::now_v7());
+        drafts.push(Draft::create(Kind::Dashboard, id).with("title", "Dashboard"));
+        Key::new(Kind::Dashboard, id)
+    });
+    let mut last: Option<String> = None;
+    for sort in GIVEN {
+        let rank = rank::between(last.as_deref(), None);
+        drafts.push(
+            Draft::create(Kind::Widget, RecordId(Uuid::now_v7()))
+                .with("dashboard", dashboard.id)
+                .with("sort", *sort)
+                .with("width", 2_i64)
+                .with("rank", rank.clone()),
+        );
+        last = Some(rank);
+    }
+    records.act(drafts).map_err(in_words)
+}
+
+#[component]
+fn OneWidget(place: Place, arranging: Signal<bool>) -> impl IntoView {
+    let records = use_records();
+    let record = match place {
+        Place::Own(key) => Some(records.get(key)),
+        Place::Given(_) => None,
+    };
+    let sort = Memo::new(move |_| match place {
+        Place::Given(sort) => Some(sort),
+        Place::Own(_) => {
+            record.and_then(|record| record.with(|record| record.as_deref().and_then(|record| Widget(record).sort())))
+        }
+    });
+    let width = move || {
+        let width =
+            record.and_then(|record| record.with(|record| record.as_deref().and_then(|record| Widget(record).width())));
+        width.unwrap_or(2).to_string()
+    };
+    let label = Memo::new(move |_| sort.get().map_or("Widget", WidgetSort::label));
+    view! {
+        <section class="widget" data-width=width aria-label=move || label.get()>
+            <div class="widget-head">
+                <h2>{move || label.get()}</h2>
+                {match place {
+                    Place::Own(key) => view! { <Show when=move || arranging.get()><Arrange key label/></Show> }.into_any(),
+                    Place::Given(_) => ().into_any(),
+                }}
+            </div>
+            {move || sort.get().map(|sort| view! { <WidgetBody sort/> })}
+        </section>
+    }
+}
+
+/// Moving, widening and taking away one widget, by buttons and so by keyboard.
+#[component]
+fn Arrange(key: Key, label: Memo<&'static str>) -> impl IntoView {
+    let records = use_records();
+    let shift = move |way: isize| {
+        let Some(parent) = records.peek(key).and_then(|record| record.parent()) else { return };
+        let siblings = records.peek_children(parent, Kind::Widget);
+        let Some(at) = siblings.iter().position(|sibling| *sibling == key) else { return };
+        let (before, after) = if way < 0 {
+            if at == 0 {
+                return;
+            }
+            (at.checked_sub(2), Some(at - 1))
+        } else {
+            if at + 1 >= siblings.len() {
+                return;
+            }
+            (Some(at + 1), Some(at + 2))
+        };
+        let rank_at = |place: Option<usize>| Some(records.peek(*siblings.get(place?)?)?.text("rank").to_owned());
+        let rank = rank::between(rank_at(before).as_deref(), rank_at(after).as_deref());
+        records.act_or_tell(vec![Draft::set(key, "rank", rank)]);
+    };
+    let widen = move |_| {
+        let width = records.peek(key).and_then(|record| record.int("width")).unwrap_or(2);
+        records.act_or_tell(vec![Draft::set(key, "width", width % 4 + 1)]);
+    };
+    view! {
+        <div class="actions">
+            <button type="button" class="icon-button" aria-label=move || format!("Move {} back", label.get()) on:click=move |_| shift(-1)>"←"</button>
+            <button type="button" class="icon-button" aria-label=move || format!("Move {} on", label.get()) on:click=move |_| shift(1)>"→"</button>
+            <button type="button" class="icon-button" aria-label=move || format!("Change the width of {}", label.get()) on:click=widen>"↔"</button>
+            <button type="button" class="icon-button" aria-label=move || format!("Remove {}", label.get()) on:click=move |_| {
+                match records.act(vec![Draft::Delete { key }]) {
+                    Ok(()) => records.tell(format!("Removed “{}”.", label.get_untracked()), Some(vec![Draft::Restore { key }])),
+                    Err(reasons) => records.tell(in_words(reasons), None),
+                }
+            }>"×"</button>
+        </div>
+    }
+}
+
+/// Puts another widget on the dashboard.
+#[component]
+fn AddWidget() -> impl IntoView {
+    let records = use_records();
+    let may = records.may_make(
+        Kind::Widget,
+        records
+            .viewer()
+            .with_untracked(|viewer| viewer.as_ref().map_or(Scope::Workspace, |viewer| Scope::Personal(viewer.member))),
+    );
+    let add = move |sort: WidgetSort| {
+        let Some(dashboard) = records.peek_kind(Kind::Dashboard).first().copied() else { return };
+        let last = records.peek_children(dashboard, Kind::Widget).last().and_then(|key| records.peek(*key));
+        let rank = rank::between(last.as_ref().map(|record| record.text("rank")), None);
+        records.act_or_tell(vec![
+            Draft::create(Kind::Widget, RecordId(Uuid::now_v7()))
+                .with("dashboard", dashboard.id)
+                .with("sort", sort)
+                .with("width", 2_i64)
+                .with("rank", rank),
+        ]);
+    };
+    view! {
+        <Show when=move || may.get()>
+            <div class="toolbar" role="toolbar" aria-label="Add a widget">
+                {WidgetSort::ALL.iter().map(|sort| view! {
+                    <button type="button" class="button" on:click=move |_| add(*sort)>{format!("Add {}", sort.label())}</button>
+                }).collect_view()}
+            </div>
+        </Show>
     }
 }

@@ -59,6 +59,13 @@ mod here {
         window().location().origin().unwrap_or_default()
     }
 
+    /// Selects all of the input that got the focus, ready to be copied.
+    pub fn select(event: &web_sys::FocusEvent) {
+        if let Some(input) = event.target().and_then(|target| target.dyn_into::<web_sys::HtmlInputElement>().ok()) {
+            input.select();
+        }
+    }
+
     /// Loads another page, for changes of who is signed in: nothing of the page before may remain in memory.
     pub fn load(path: &str) {
         if window().location().assign(path).is_err() {
@@ -103,6 +110,7 @@ mod here {
     pub fn origin() -> String {
         String::new()
     }
+    pub fn select(_: &leptos::web_sys::FocusEvent) {}
     pub fn load(_: &str) {}
     pub fn chosen_text(_: &leptos::web_sys::Event, _: impl FnOnce(String) + 'static) {}
 }

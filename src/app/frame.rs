@@ -3,6 +3,8 @@
 
 use crate::app::records::{Link, Memory, use_records};
 use crate::app::theme::{Theme, ThemeChoice};
+use crate::model::catalog::Kind;
+use crate::model::record::Key;
 use leptos::prelude::*;
 use leptos_meta::Title;
 use leptos_router::components::{A, Outlet, Redirect};
@@ -122,6 +124,12 @@ fn Navigation() -> impl IntoView {
     let records = use_records();
     let conflicts = records.conflicts();
     let waiting = Memo::new(move |_| conflicts.with(|keys| keys.len()));
+    let notifications = records.of_kind(Kind::Notification);
+    let unread = Memo::new(move |_| {
+        let unread =
+            |key: &Key| records.get(*key).with(|record| record.as_deref().is_some_and(|record| !record.yes("read")));
+        notifications.get().iter().filter(|key| unread(key)).count()
+    });
     view! {
         <nav class="navigation" aria-label="Main">
             <ul>
@@ -133,6 +141,14 @@ fn Navigation() -> impl IntoView {
                         "Conflicts"
                         <Show when=move || { waiting.get() > 0 }>
                             <span class="count">{move || waiting.get()}</span>
+                        </Show>
+                    </A>
+                </li>
+                <li>
+                    <A href="/notifications">
+                        "Notifications"
+                        <Show when=move || { unread.get() > 0 }>
+                            <span class="count">{move || unread.get()}</span>
                         </Show>
                     </A>
                 </li>

@@ -1,13 +1,245 @@
-//! The members pages.
+//! Who is in the workspace and what each may do; inviting and removing people; edits of removed members that an owner
+//! reviews.
 
+use crate::api::ApiError;
+use crate::api::review::{self, Held};
+use crate::api::workspace::{invite, remove_member};
+use crate::app::components::confirm::Confirm;
+use crate::app::components::marks::RecordMark;
+use crate::app::components::people::member_name;
+use crate::app::dom;
+use crate::app::format;
+use crate::app::records::{Draft, use_records};
+use crate::model::catalog::Kind;
+use crate::model::choice::Role;
+use crate::model::id::{MemberId, OpId};
+use crate::model::kinds::Member;
+use crate::model::permission::{Belongs, may_set_active, may_set_role};
+use crate::model::record::Key;
 use leptos::prelude::*;
 use leptos_meta::Title;
 
-/// Members.
+/// Everybody, what they may do, and where the next one is invited.
 #[component]
 pub fn MembersPage() -> impl IntoView {
+    let records = use_records();
+    let members = records.of_kind(Kind::Member);
+    let actor = records.actor();
+    let governs = Memo::new(move |_| actor.get().is_some_and(|actor| actor.governs()));
+    let owns = Memo::new(move |_| actor.get().is_some_and(|actor| actor.role == Role::Owner));
     view! {
         <Title text="Members"/>
-        <h1>"Members"</h1>
+        <div class="page-head"><h1>"Members"</h1></div>
+        <ul class="rows" aria-label="Members">
+            <For each=move || members.get().to_vec() key=|key| *key let(key)>
+                <MemberRow key/>
+            </For>
+        </ul>
+        <Show when=move || governs.get()><Invite/></Show>
+        <Show when=move || owns.get()><HeldEdits/></Show>
+    }
+}
+
+#[component]
+fn MemberRow(key: Key) -> impl IntoView {
+    let records = use_records();
+    let record = records.get(key);
+    let name = records.title(key);
+    let actor = records.actor();
+    let viewer = records.viewer();
+    let role = Memo::new(move |_| {
+        record.with(|record| record.as_deref().and_then(|record| Member(record).role()).unwrap_or(Role::Viewer))
+    });
+    let active =
+        Memo::new(move |_| record.with(|record| record.as_deref().is_some_and(|record| Member(record).active())));
+    let me = move || viewer.with(|viewer| viewer.as_ref().is_some_and(|viewer| key.id == viewer.member.into()));
+    let may_change =
+        move |to: Role| actor.get().is_some_and(|actor| to == role.get() || may_set_role(&actor, role.get(), to));
+    let may_any = move || Role::ALL.iter().any(|to| *to != role.get() && may_change(*to));
+    let may_remove = move || {
+        !me() && actor.get().is_some_and(|actor| may_set_active(&actor, key.id.into(), role.get(), Belongs::No))
+    };
+    let fault = RwSignal::new(None::<String>);
+    let remove = Action::new(move |(): &()| {
+        let as_whom = viewer.with_untracked(|viewer| viewer.as_ref().map(|viewer| viewer.member));
+        async move {
+            let done = match as_whom {
+                Some(as_whom) => remove_member(as_whom, MemberId(key.id.0)).await,
+                None => Err(ApiError::SignedOut),
+            };
+            match done {
+                Ok(()) => records.tell("Removed. Edits they had not sent are held for an owner.", None),
+                Err(error) => fault.set(Some(error.to_string())),
+            }
+        }
+    });
+    view! {
+        <li class="row">
+            <div class="row-main">
+                <p>
+                    <strong>{move || name.get()}</strong>
+                    {move || me().then_some(" (you)")}
+                    {move || (!active.get()).then_some(" · removed")}
+                </p>
+                <p class="field-error" role="alert">{move || fault.get()}</p>
+            </div>
+            <RecordMark key/>
+            <Show
+                when=move || active.get() && may_any()
+                fallback=move || view! { <span class="quiet-text">{move || role.get().label()}</span> }
+            >
+                <select
+                    class="input"
+                    aria-label=move || format!("Role of {}", name.get())
+                    prop:value=move || role.get().name()
+                    on:change=move |event| {
+                        if let Some(chosen) = Role::from_name(&event_target_value(&event)) {
+                            records.act_or_tell(vec![Draft::set(key, "role", chosen)]);
+                        }
+                    }
+                >
+                    {Role::ALL.iter().map(|choice| view! {
+                        <option
+                            value=choice.name()
+                            selected=move || role.get() == *choice
+                            disabled=move || !may_change(*choice)
+                        >{choice.label()}</option>
+                    }).collect_view()}
+                </select>
+            </Show>
+            <Show when=move || active.get() && may_remove()>
+                <Confirm
+                    label="Remove"
+                    sure="Remove from the workspace"
+                    name=Signal::derive(move || format!("Remove {}", name.get()))
+                    on_sure=Callback::new(move |()| { remove.dispatch(()); })
+                />
+            </Show>
+        </li>
+    }
+}
+
+/// Makes an invitation and shows its link, once.
+#[component]
+fn Invite() -> impl IntoView {
+    let records = use_records();
+    let role = RwSignal::new(Role::Member);
+    let email = RwSignal::new(String::new());
+    let actor = records.actor();
+    let make = Action::new(move |(): &()| {
+        let as_whom = records.viewer().with_untracked(|viewer| viewer.as_ref().map(|viewer| viewer.member));
+        let address = email.get_untracked().trim().to_owned();
+        let role = role.get_untracked();
+        async move {
+            match as_whom {
+                Some(as_whom) => invite(as_whom, role, (!address.is_empty()).then_some(address)).await,
+                None => Err(ApiError::SignedOut),
+            }
+        }
+    });
+    let answer = make.value();
+    let offered =
+        move |choice: Role| actor.get().is_some_and(|actor| actor.role == Role::Owner || choice < Role::Admin);
+    view! {
+        <section aria-labelledby="invite-title">
+            <h2 id="invite-title">"Invite somebody"</h2>
+            <form class="time-form" on:submit=move |event| {
+                event.prevent_default();
+                make.dispatch(());
+            }>
+                <label>"Role"
+                    <select class="input" aria-label="Role of the invited" prop:value=move || role.get().name() on:change=move |event| {
+                        if let Some(chosen) = Role::from_name(&event_target_value(&event)) {
+                            role.set(chosen);
+                        }
+                    }>
+                        {Role::ALL.iter().map(|choice| view! {
+                            <option value=choice.name() selected=*choice == Role::Member disabled=move || !offered(*choice)>{choice.label()}</option>
+                        }).collect_view()}
+                    </select>
+                </label>
+                <label>"Email, if only they may use it"
+                    <input class="input" type="email" autocomplete="off" prop:value=move || email.get() on:input=move |event| email.set(event_target_value(&event))/>
+                </label>
+                <button type="submit" class="button primary" disabled=move || make.pending().get()>"Make an invitation"</button>
+            </form>
+            <div aria-live="polite">
+                {move || answer.get().map(|answer| match answer {
+                    Ok(invited) => {
+                        let link = format!("{}{}", dom::origin(), invited.path);
+                        view! {
+                            <div class="stack">
+                                <label for="invitation-link" class="hint">"Send them this link. It works once, until " {format::instant(invited.expires_ms)} ", and is shown only now."</label>
+                                <input class="input" id="invitation-link" readonly value=link on:focus=move |event| dom::select(&event)/>
+                            </div>
+                        }.into_any()
+                    }
+                    Err(error) => view! { <p class="field-error">{error.to_string()}</p> }.into_any(),
+                })}
+            </div>
+        </section>
+    }
+}
+
+/// What an owner does with a held edit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Verdict {
+    Release,
+    Discard,
+}
+
+/// Edits of removed members, held until an owner decides. Fetched when asked for: they are on the server alone.
+#[component]
+fn HeldEdits() -> impl IntoView {
+    let records = use_records();
+    let as_whom = move || records.viewer().with_untracked(|viewer| viewer.as_ref().map(|viewer| viewer.member));
+    let fetch = Action::new(move |(): &()| async move {
+        match as_whom() {
+            Some(as_whom) => review::quarantine(as_whom).await,
+            None => Err(ApiError::SignedOut),
+        }
+    });
+    let decide = Action::new(move |(op, verdict): &(OpId, Verdict)| {
+        let (op, verdict) = (*op, *verdict);
+        async move {
+            let done = match (as_whom(), verdict) {
+                (Some(as_whom), Verdict::Release) => review::release(as_whom, op).await,
+                (Some(as_whom), Verdict::Discard) => review::discard(as_whom, op).await,
+                (None, _) => Err(ApiError::SignedOut),
+            };
+            if let Err(error) = done {
+                records.tell(error.to_string(), None);
+            }
+            fetch.dispatch(());
+        }
+    });
+    let answer = fetch.value();
+    let row = move |held: Held| {
+        let label = format!("{} {}", held.op.kind.spec().label, held.op.record);
+        let id = held.op.id;
+        view! {
+            <li class="row">
+                <div class="row-main">
+                    <p>{move || format!("{} by {}", label, member_name(records, Some(held.by.into())))}</p>
+                    <p class="quiet-text">{format::instant(held.at_ms)}</p>
+                </div>
+                <button type="button" class="button" on:click=move |_| { decide.dispatch((id, Verdict::Release)); }>"Apply it"</button>
+                <button type="button" class="button quiet" on:click=move |_| { decide.dispatch((id, Verdict::Discard)); }>"Discard it"</button>
+            </li>
+        }
+    };
+    view! {
+        <section aria-labelledby="held-title">
+            <h2 id="held-title">"Held edits"</h2>
+            <p class="quiet-text">"Edits that members made before they were removed, and sent afterwards. Nothing is applied or dropped until an owner says so."</p>
+            <p class="actions"><button type="button" class="button" on:click=move |_| { fetch.dispatch(()); }>"Show held edits"</button></p>
+            <div aria-live="polite">
+                {move || answer.get().map(|answer| match answer {
+                    Ok(held) if held.is_empty() => view! { <p class="quiet-text">"Nothing is held."</p> }.into_any(),
+                    Ok(held) => view! { <ul class="rows" aria-label="Held edits">{held.into_iter().map(row).collect_view()}</ul> }.into_any(),
+                    Err(error) => view! { <p class="field-error">{error.to_string()}</p> }.into_any(),
+                })}
+            </div>
+        </section>
     }
 }

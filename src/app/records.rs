@@ -367,6 +367,24 @@ impl Records {
         })
     }
 
+    /// The page of a record that is here, where its kind has one.
+    pub fn link(self, key: Key) -> Option<String> {
+        let record = self.get(key).get()?;
+        match (key.kind, record.scope) {
+            (Kind::Note, _) => Some(format!("/note/{}", key.id)),
+            (Kind::Conflict, _) => Some(format!("/conflict/{}", key.id)),
+            (Kind::Member, _) => Some("/members".to_owned()),
+            (Kind::Project, _) => Some(format!("/project/{}", key.id)),
+            (Kind::Task | Kind::Step | Kind::Phase, Scope::Project(project)) => {
+                Some(format!("/project/{project}/{}/{}", key.kind.spec().name, key.id))
+            }
+            (Kind::Comment | Kind::TimeLog, Scope::Project(project)) => {
+                Some(format!("/project/{project}/task/{}", record.parent()?.id))
+            }
+            _ => None,
+        }
+    }
+
     // How screens act.
 
     /// Does these as one intent: all or none. Before the device has opened its store they wait in order for it.

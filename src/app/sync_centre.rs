@@ -1,13 +1,397 @@
-//! The sync centre pages.
+//! The sync centre: what waits to be sent and why, what was refused, what keeps this copy from being up to date, how much
+//! space it takes, and which device this is.
 
+use crate::app::accounts::SignOut;
+use crate::app::components::confirm::Confirm;
+use crate::app::dom;
+use crate::app::format;
+use crate::app::frame::Empty;
+use crate::app::records::{Kept, Link, Memory, Pending, PendingState, Records, Refused, TabRole, use_records};
+use crate::model::catalog::Kind;
+use crate::model::kinds::Device as DeviceView;
+use crate::model::record::Key;
+use crate::model::scope::Scope;
+use crate::sync::op::{Action as Does, Op};
 use leptos::prelude::*;
 use leptos_meta::Title;
 
-/// Sync centre.
+/// Everything about how this copy and the server agree.
 #[component]
 pub fn SyncCentrePage() -> impl IntoView {
     view! {
         <Title text="Sync centre"/>
-        <h1>"Sync centre"</h1>
+        <div class="page-head"><h1>"Sync centre"</h1></div>
+        <State/>
+        <Outbox/>
+        <Tray/>
+        <ConflictsLink/>
+        <Space/>
+        <Devices/>
+    }
+}
+
+#[component]
+fn State() -> impl IntoView {
+    let status = use_records().status();
+    let explained = move || {
+        status.with(|status| match status.link {
+            Link::Live if status.missing.is_empty() => {
+                "This copy is up to date: it has everything the server has, and the server has everything of yours."
+            }
+            Link::Live => "Connected. What is still missing:",
+            Link::Joining => "Connecting and catching up. You can go on working.",
+            Link::Offline => {
+                "There is no connection. Everything you do is kept on this device and sent when there is one."
+            }
+            Link::SignedOut => "The server wants you to sign in again. Everything you did is kept on this device.",
+            Link::Revoked => {
+                "You no longer belong to this workspace. What had not been sent is held for an owner to review."
+            }
+            Link::UpdateNeeded => {
+                "This build is too old to understand the server. What you do is kept; reload to update."
+            }
+        })
+    };
+    view! {
+        <div class="card" role="group" aria-label="State of this copy">
+            <p><strong>{move || status.with(ToString::to_string)}</strong></p>
+            <p class="quiet-text">{explained}</p>
+            <ul class="quiet-text">
+                <For each=move || status.with(|status| status.missing.clone()) key=ToString::to_string let(missing)>
+                    <li>{missing.to_string()}</li>
+                </For>
+            </ul>
+            <Show when=move || status.with(|status| status.link == Link::SignedOut)>
+                <p class="actions"><a class="button primary" href="/sign-in?next=/sync">"Sign in"</a></p>
+            </Show>
+        </div>
+    }
+}
+
+/// Waiting edits listed one by one: more than anybody reads, and few enough to draw at once.
+const ROWS_MAX: usize = 200;
+
+/// What an op does, as one line.
+fn op_in_words(records: Records, op: &Op) -> String {
+    let kind = op.kind.spec();
+    let title = match &op.action {
+        Does::Create { fields } => fields
+            .get("title")
+            .or_else(|| fields.get("name"))
+            .or_else(|| fields.get("text"))
+            .and_then(|value| value.as_text().map(str::to_owned))
+            .unwrap_or_else(|| kind.label.to_owned()),
+        _ => records.title(op.key()).get(),
+    };
+    match &op.action {
+        Does::Create { .. } => format!("New {}: “{title}”", kind.label.to_lowercase()),
+        Does::Set { changes } => {
+            let labels: Vec<_> = changes
+                .keys()
+                .map(|name| kind.field(name.as_str()).map_or(name.as_str(), |field| field.label))
+                .collect();
+            format!("{} of “{title}”", labels.join(", "))
+        }
+        Does::Delete { .. } => format!("Delete “{title}”"),
+        Does::Restore => format!("Bring back “{title}”"),
+        Does::Command { name } => {
+            format!("{} “{title}”", kind.command(name.as_str()).map_or(name.as_str(), |command| command.label))
+        }
+    }
+}
+
+/// Why an op has not settled yet.
+fn why(pending: &Pending) -> String {
+    let state = match &pending.state {
+        PendingState::Storing => "Being stored on this device.".to_owned(),
+        PendingState::Waiting => "Stored on this device, waiting to be sent.".to_owned(),
+        PendingState::Sent => "Sent; the answer has not come yet.".to_owned(),
+        PendingState::Settled(_) => "The server has it; its effect is on its way back.".to_owned(),
+        PendingState::Held(reason) => format!("Not sent: {}", reason.says),
+    };
+    match &pending.doubt {
+        Some(doubt) => format!("{state} It may be refused: {}", doubt.says),
+        None => state,
+    }
+}
+
+#[component]
+fn Outbox() -> impl IntoView {
+    let records = use_records();
+    let pending = records.pending();
+    let ready = records.ready();
+    let none = Memo::new(move |_| pending.with(|pending| pending.is_empty()));
+    let more =
+        Memo::new(move |_| i64::try_from(pending.with(|all| all.len()).saturating_sub(ROWS_MAX)).unwrap_or(i64::MAX));
+    view! {
+        <section aria-labelledby="outbox-title">
+            <div class="page-head">
+                <h2 id="outbox-title">"Outbox"</h2>
+                <Show when=move || ready.get()>
+                    <div class="actions">
+                        <button type="button" class="button" on:click=move |_| {
+                            if let Some(device) = records.device() {
+                                device.export(Vec::new());
+                            }
+                        }>"Export all"</button>
+                        <label class="button">
+                            "Import"
+                            <input class="sr-only" type="file" accept=".json,.tidemark" aria-label="Import edits from a file" on:change=move |event| {
+                                dom::chosen_text(&event, move |text| {
+                                    if let Some(device) = records.device() {
+                                        device.import(text);
+                                    }
+                                });
+                            }/>
+                        </label>
+                    </div>
+                </Show>
+            </div>
+            <Show
+                when=move || !none.get()
+                fallback=|| view! { <Empty says="Nothing waits. Everything you did on this device has reached the server."/> }
+            >
+                <ul class="rows" aria-label="Edits that wait">
+                    <For each=move || { pending.with(|all| all.iter().take(ROWS_MAX).cloned().collect::<Vec<_>>()) } key=|pending| (pending.op.id, why(pending)) let(pending)>
+                        <PendingRow pending/>
+                    </For>
+                </ul>
+                <Show when=move || { more.get() > 0 }>
+                    <p class="quiet-text">{move || format!("and {} after these", format::whole(more.get()))}</p>
+                </Show>
+            </Show>
+        </section>
+    }
+}
+
+#[component]
+fn PendingRow(pending: Pending) -> impl IntoView {
+    let records = use_records();
+    let id = pending.op.id;
+    let op = pending.op.clone();
+    let words = Memo::new(move |_| op_in_words(records, &op));
+    view! {
+        <li class="row">
+            <div class="row-main">
+                <p>{move || words.get()}</p>
+                <p class="quiet-text">{format::instant(pending.op.claimed_ms)} " · " {why(&pending)}</p>
+            </div>
+            <div class="actions">
+                <button type="button" class="button" aria-label=move || format!("Retry now: {}", words.get()) on:click=move |_| {
+                    if let Some(device) = records.device() {
+                        device.retry(id);
+                    }
+                }>"Retry now"</button>
+                <button type="button" class="button" aria-label=move || format!("Export: {}", words.get()) on:click=move |_| {
+                    if let Some(device) = records.device() {
+                        device.export(vec![id]);
+                    }
+                }>"Export"</button>
+                <Confirm
+                    label="Discard"
+                    sure="Discard for good"
+                    name=Signal::derive(move || format!("Discard: {}", words.get()))
+                    on_sure=Callback::new(move |()| {
+                        if let Some(device) = records.device() {
+                            device.discard(id);
+                        }
+                    })
+                />
+            </div>
+        </li>
+    }
+}
+
+#[component]
+fn Tray() -> impl IntoView {
+    let records = use_records();
+    let tray = records.tray();
+    view! {
+        <section aria-labelledby="tray-title">
+            <h2 id="tray-title">"Refused"</h2>
+            <Show
+                when=move || tray.with(|tray| !tray.is_empty())
+                fallback=|| view! { <p class="quiet-text">"The server refused nothing. If it ever does, your edit is kept here with the reason."</p> }
+            >
+                <ul class="rows" aria-label="Refused edits">
+                    <For each=move || tray.get().to_vec() key=|refused| refused.place let(refused)>
+                        <RefusedRow refused/>
+                    </For>
+                </ul>
+            </Show>
+        </section>
+    }
+}
+
+#[component]
+fn RefusedRow(refused: Refused) -> impl IntoView {
+    let records = use_records();
+    let id = refused.id();
+    let op = refused.op.clone();
+    let words = Memo::new(move |_| {
+        op.as_ref().map_or_else(|| "An edit that could not be read".to_owned(), |op| op_in_words(records, op))
+    });
+    let reason = refused.entry.reason.says.clone();
+    view! {
+        <li class="row">
+            <div class="row-main">
+                <p>{move || words.get()}</p>
+                <p class="field-error">{reason}</p>
+                <p class="quiet-text">{format::instant(refused.entry.at_ms)}</p>
+            </div>
+            {id.map(|id| view! {
+                <div class="actions">
+                    <button type="button" class="button" aria-label=move || format!("Try again: {}", words.get()) on:click=move |_| {
+                        if let Some(device) = records.device() {
+                            device.retry(id);
+                        }
+                    }>"Try again"</button>
+                    <button type="button" class="button" aria-label=move || format!("Export: {}", words.get()) on:click=move |_| {
+                        if let Some(device) = records.device() {
+                            device.export(vec![id]);
+                        }
+                    }>"Export"</button>
+                    <Confirm
+                        label="Discard"
+                        sure="Discard for good"
+                        name=Signal::derive(move || format!("Discard: {}", words.get()))
+                        on_sure=Callback::new(move |()| {
+                            if let Some(device) = records.device() {
+                                device.discard(id);
+                            }
+                        })
+                    />
+                </div>
+            })}
+        </li>
+    }
+}
+
+#[component]
+fn ConflictsLink() -> impl IntoView {
+    let conflicts = use_records().conflicts();
+    view! {
+        <section aria-labelledby="conflicts-title">
+            <h2 id="conflicts-title">"Conflicts"</h2>
+            <p>
+                <a href="/conflicts">
+                    {move || {
+                        let count = i64::try_from(conflicts.with(|keys| keys.len())).unwrap_or(i64::MAX);
+                        if count == 0 { "No conflict waits".to_owned() } else { format!("{} for you", format::count(count, "conflict waits", "conflicts wait")) }
+                    }}
+                </a>
+            </p>
+        </section>
+    }
+}
+
+#[component]
+fn Space() -> impl IntoView {
+    let records = use_records();
+    let storage = records.storage();
+    let status = records.status();
+    let memory_only = move || status.with(|status| status.memory == Memory::MemoryOnly);
+    let used = move || {
+        let storage = storage.get();
+        if storage.quota_bytes == 0 {
+            return "not measured yet".to_owned();
+        }
+        format!("{} of {}", format::bytes(storage.used_bytes), format::bytes(storage.quota_bytes))
+    };
+    let kept = move || {
+        if memory_only() {
+            return "Nothing is stored: this copy ends with the tab.";
+        }
+        match storage.get().kept {
+            Kept::Unknown => "The browser does not say whether it keeps what is stored.",
+            Kept::BestEffort => {
+                "The browser may clear it when space runs out. Edits that wait are safest once they are sent."
+            }
+            Kept::Persistent => "The browser keeps it until you clear it yourself.",
+        }
+    };
+    view! {
+        <section aria-labelledby="storage-title">
+            <h2 id="storage-title">"Storage"</h2>
+            <dl class="facts">
+                <dt>"In use"</dt><dd>{used}</dd>
+                <dt>"Kept"</dt><dd>{kept}</dd>
+            </dl>
+            <Show when=move || !memory_only() && storage.get().kept == Kept::BestEffort>
+                <p class="actions"><button type="button" class="button" on:click=move |_| {
+                    if let Some(device) = records.device() {
+                        device.persist();
+                    }
+                }>"Ask the browser to keep it"</button></p>
+            </Show>
+        </section>
+    }
+}
+
+fn scope_in_words(records: Records, scope: Scope) -> String {
+    match scope {
+        Scope::Workspace => "Workspace".to_owned(),
+        Scope::Personal(_) => "Your own".to_owned(),
+        Scope::Project(id) => records.title(Key::new(Kind::Project, id)).get(),
+    }
+}
+
+#[component]
+fn Devices() -> impl IntoView {
+    let records = use_records();
+    let this = records.this_device();
+    let devices = records.of_kind(Kind::Device);
+    let viewer = records.viewer();
+    view! {
+        <section aria-labelledby="device-title">
+            <h2 id="device-title">"This device"</h2>
+            <dl class="facts">
+                <dt>"Signed in as"</dt>
+                <dd>{move || viewer.with(|viewer| viewer.as_ref().map(|viewer| format!("{}, {}", viewer.name, viewer.email)))}</dd>
+                <dt>"Device"</dt>
+                <dd>{move || this.with(|this| if this.id.is_empty() { "not opened yet".to_owned() } else { format!("{}, life {}", this.id, this.incarnation) })}</dd>
+                <dt>"This tab"</dt>
+                <dd>{move || this.with(|this| match this.role {
+                    TabRole::Leads => "talks to the server for every tab of this browser",
+                    TabRole::Follows => "lets another tab talk to the server",
+                })}</dd>
+            </dl>
+            <details class="keys quiet-text">
+                <summary>"How far this device has seen"</summary>
+                <dl class="facts">
+                    <For each=move || this.with(|this| this.tidemarks.clone()) key=|tidemark| *tidemark let((scope, seen))>
+                        <dt>{move || scope_in_words(records, scope)}</dt>
+                        <dd>{format!("change {}", format::whole(i64::try_from(seen).unwrap_or(i64::MAX)))}</dd>
+                    </For>
+                </dl>
+            </details>
+            <Show when=move || devices.with(|devices| !devices.is_empty())>
+                <h3>"Your devices"</h3>
+                <ul class="rows" aria-label="Your devices">
+                    <For each=move || devices.get().to_vec() key=|key| *key let(key)>
+                        <DeviceRow key/>
+                    </For>
+                </ul>
+            </Show>
+            <div class="actions"><SignOut/></div>
+        </section>
+    }
+}
+
+#[component]
+fn DeviceRow(key: Key) -> impl IntoView {
+    let record = use_records().get(key);
+    let facts = move || {
+        record.with(|record| {
+            let device = DeviceView(record.as_deref()?);
+            let seen = device.seen().map(format::instant).unwrap_or_else(|| "never".to_owned());
+            Some(format!("{} · last heard of {seen}", device.agent()))
+        })
+    };
+    let name = use_records().title(key);
+    view! {
+        <li class="row">
+            <div class="row-main"><p>{move || name.get()}</p><p class="quiet-text">{facts}</p></div>
+        </li>
     }
 }

@@ -135,7 +135,10 @@ pub fn in_words(reasons: Vec<Reason>) -> String {
 }
 
 /// The value somebody typed for a field of this type.
-fn read_typed(spec: &FieldSpec, text: &str) -> Result<Value, String> {
+///
+/// # Errors
+/// What is wrong with it, in words.
+pub fn read_typed(spec: &FieldSpec, text: &str) -> Result<Value, String> {
     let line = text.trim();
     if line.is_empty() {
         return if spec.required { Err(format!("{} cannot be empty.", spec.label)) } else { Ok(Value::Null) };

@@ -1,0 +1,236 @@
+//! What each widget shows. All of them read the same records as the pages, so they move while somebody else works.
+
+use crate::app::components::marks::{PriorityMark, Progress, RecordMark};
+use crate::app::format;
+use crate::app::projects::project_title;
+use crate::app::records::use_records;
+use crate::model::catalog::Kind;
+use crate::model::choice::{Priority, ProjectState, Status, WidgetSort};
+use crate::model::kinds::{Project, Task};
+use crate::model::record::Key;
+use leptos::prelude::*;
+
+/// Rows a widget shows before it says how many more there are.
+const ROWS_MAX: usize = 8;
+
+/// The inside of one widget.
+#[component]
+pub fn WidgetBody(sort: WidgetSort) -> impl IntoView {
+    match sort {
+        WidgetSort::MyTasks => view! { <MyTasks/> }.into_any(),
+        WidgetSort::ProjectProgress => view! { <ProjectProgress/> }.into_any(),
+        WidgetSort::RecentActivity => view! { <RecentActivity/> }.into_any(),
+        WidgetSort::SyncState => view! { <SyncState/> }.into_any(),
+        WidgetSort::Conflicts => view! { <NeedsYou/> }.into_any(),
+    }
+}
+
+#[component]
+fn More(count: Signal<usize>, href: &'static str) -> impl IntoView {
+    move || {
+        let more = count.get().saturating_sub(ROWS_MAX);
+        (more > 0).then(|| {
+            let more = format::whole(i64::try_from(more).unwrap_or(i64::MAX));
+            view! { <p class="quiet-text"><a href=href>{format!("{more} more")}</a></p> }
+        })
+    }
+}
+
+#[component]
+fn MyTasks() -> impl IntoView {
+    let tasks = use_records().my_tasks();
+    let count = Signal::derive(move || tasks.with(|tasks| tasks.len()));
+    view! {
+        <Show
+            when=move || { count.get() > 0 }
+            fallback=|| view! { <p class="quiet-text">"No open task is yours. Open a " <a href="/projects">"project"</a> " and assign yourself one."</p> }
+        >
+            <ul>
+                <For each=move || { tasks.get().iter().take(ROWS_MAX).copied().collect::<Vec<_>>() } key=|key| *key let(key)>
+                    <TaskLine key/>
+                </For>
+            </ul>
+            <More count href="/projects"/>
+        </Show>
+    }
+}
+
+#[component]
+fn TaskLine(key: Key) -> impl IntoView {
+    let records = use_records();
+    let record = records.get(key);
+    let title = records.title(key);
+    let place = move || record.get().and_then(|record| project_title(records, record.scope));
+    let href = move || records.link(key);
+    let due = move || {
+        record.with(|record| {
+            let due = Task(record.as_deref()?).due().to_owned();
+            (!due.is_empty()).then(|| format!("due {}", format::date(&due)))
+        })
+    };
+    let priority = move || record.with(|record| record.as_deref().and_then(|record| Task(record).priority()));
+    let facts = move || {
+        let project = place().map(|(_, title)| title);
+        [project, due()].into_iter().flatten().collect::<Vec<_>>().join(" · ")
+    };
+    view! {
+        <li class="widget-row">
+            <div>
+                <a class="row-link" href=href>{move || title.get()}</a>
+                <p class="quiet-text">{facts}</p>
+            </div>
+            <span class="actions">
+                <PriorityMark priority=Signal::derive(move || priority().filter(|priority| *priority >= Priority::High))/>
+                <RecordMark key/>
+                <button type="button" class="button" aria-label=move || format!("Mark {} as done", title.get()) on:click=move |_| {
+                    let before = records.peek(key).and_then(|record| Task(&record).status()).unwrap_or(Status::NotStarted);
+                    let done = vec![crate::app::records::Draft::set(key, "status", Status::Done)];
+                    match records.act(done) {
+                        Ok(()) => {
+                            let says = format!("“{}” is done.", title.get_untracked());
+                            records.tell(says, Some(vec![crate::app::records::Draft::set(key, "status", before)]));
+                        }
+                        Err(reasons) => records.tell(crate::app::components::editors::in_words(reasons), None),
+                    }
+                }>"Done"</button>
+            </span>
+        </li>
+    }
+}
+
+#[component]
+fn ProjectProgress() -> impl IntoView {
+    let records = use_records();
+    let projects = records.of_kind(Kind::Project);
+    let active = Memo::new(move |_| {
+        projects
+            .get()
+            .iter()
+            .copied()
+            .filter(|key| {
+                records.get(*key).with(|record| {
+                    record.as_deref().is_some_and(|record| Project(record).state() != Some(ProjectState::Closed))
+                })
+            })
+            .collect::<Vec<_>>()
+    });
+    let count = Signal::derive(move || active.with(Vec::len));
+    view! {
+        <Show
+            when=move || { count.get() > 0 }
+            fallback=|| view! { <p class="quiet-text">"No project is running. " <a href="/projects">"Begin one"</a> "."</p> }
+        >
+            <ul>
+                <For each=move || { active.get().into_iter().take(ROWS_MAX).collect::<Vec<_>>() } key=|key| *key let(key)>
+                    <ProjectLine key/>
+                </For>
+            </ul>
+            <More count href="/projects"/>
+        </Show>
+    }
+}
+
+#[component]
+fn ProjectLine(key: Key) -> impl IntoView {
+    let records = use_records();
+    let record = records.get(key);
+    let title = records.title(key);
+    let figure = move |name: &'static str| {
+        record.with(|record| record.as_deref().and_then(|record| record.int(name)).unwrap_or(0))
+    };
+    view! {
+        <li class="widget-row">
+            <a class="row-link" href=format!("/project/{}", key.id)>{move || title.get()}</a>
+            <span class="quiet-text">
+                {move || format!("{}/{}", format::whole(figure("tasks_done")), format::whole(figure("tasks_total")))}
+                <span class="sr-only">" tasks done"</span>
+            </span>
+            <Progress of=title percent=Signal::derive(move || figure("progress"))/>
+        </li>
+    }
+}
+
+#[component]
+fn RecentActivity() -> impl IntoView {
+    let recent = use_records().recent();
+    view! {
+        <Show
+            when=move || recent.with(|recent| !recent.is_empty())
+            fallback=|| view! { <p class="quiet-text">"Nothing has changed yet."</p> }
+        >
+            <ul>
+                <For each=move || { recent.get().iter().take(ROWS_MAX).copied().collect::<Vec<_>>() } key=|key| *key let(key)>
+                    <RecentLine key/>
+                </For>
+            </ul>
+        </Show>
+    }
+}
+
+#[component]
+fn RecentLine(key: Key) -> impl IntoView {
+    let records = use_records();
+    let record = records.get(key);
+    let title = records.title(key);
+    let href = move || records.link(key);
+    let facts = move || {
+        let project = record.get().and_then(|record| project_title(records, record.scope)).map(|(_, title)| title);
+        [Some(key.kind.spec().label.to_owned()), project.filter(|_| key.kind != Kind::Project)]
+            .into_iter()
+            .flatten()
+            .collect::<Vec<_>>()
+            .join(" · ")
+    };
+    view! {
+        <li class="widget-row">
+            <div>
+                <a class="row-link" href=href>{move || title.get()}</a>
+                <p class="quiet-text">{facts}</p>
+            </div>
+            <RecordMark key/>
+        </li>
+    }
+}
+
+#[component]
+fn SyncState() -> impl IntoView {
+    let records = use_records();
+    let status = records.status();
+    let this = records.this_device();
+    let count = |number: u64| format::whole(i64::try_from(number).unwrap_or(i64::MAX));
+    let seen = move || this.with(|this| this.tidemarks.iter().map(|(_, seen)| *seen).max());
+    view! {
+        <dl class="facts">
+            <dt>"State"</dt><dd>{move || status.with(ToString::to_string)}</dd>
+            <dt>"Waiting here"</dt><dd>{move || count(status.with(|status| status.waiting))}</dd>
+            <dt>"Seen up to"</dt><dd>{move || seen().map_or_else(|| "not known yet".to_owned(), |seen| format!("change {}", count(seen)))}</dd>
+        </dl>
+        <p class="quiet-text"><a href="/sync">"Open the sync centre"</a></p>
+    }
+}
+
+#[component]
+fn NeedsYou() -> impl IntoView {
+    let records = use_records();
+    let conflicts = records.conflicts();
+    let tray = records.tray();
+    let count = Signal::derive(move || conflicts.with(|keys| keys.len()));
+    view! {
+        <Show
+            when=move || { count.get() > 0 || tray.with(|tray| !tray.is_empty()) }
+            fallback=|| view! { <p class="quiet-text">"Nothing waits for you."</p> }
+        >
+            <ul>
+                <For each=move || { conflicts.get().iter().take(ROWS_MAX).copied().collect::<Vec<_>>() } key=|key| *key let(key)>
+                    <li class="widget-row">
+                        <a class="row-link" href=format!("/conflict/{}", key.id)>{move || records.title(key).get()}</a>
+                    </li>
+                </For>
+            </ul>
+            <More count href="/conflicts"/>
+            <Show when=move || tray.with(|tray| !tray.is_empty())>
+                <p><a href="/sync">{move || format::count(i64::try_from(tray.with(|tray| tray.len())).unwrap_or(i64::MAX), "refused edit", "refused edits")}</a></p>
+            </Show>
+        </Show>
+    }
+}

@@ -1,0 +1,85 @@
+//! What a member was told: newest first, marked as read by themselves.
+
+use crate::app::format;
+use crate::app::frame::Empty;
+use crate::app::records::{Draft, use_records};
+use crate::model::catalog::Kind;
+use crate::model::kinds::Notification;
+use crate::model::record::Key;
+use leptos::prelude::*;
+use leptos_meta::Title;
+
+/// Every notification of whoever looks.
+#[component]
+pub fn NotificationsPage() -> impl IntoView {
+    let records = use_records();
+    let all = records.of_kind(Kind::Notification);
+    let none = Memo::new(move |_| all.with(|all| all.is_empty()));
+    let read_all = move |_| {
+        let drafts = all
+            .get_untracked()
+            .iter()
+            .filter(|key| records.peek(**key).is_some_and(|record| !record.yes("read")))
+            .map(|key| Draft::set(*key, "read", true))
+            .collect();
+        records.act_or_tell(drafts);
+    };
+    view! {
+        <Title text="Notifications"/>
+        <div class="page-head">
+            <h1>"Notifications"</h1>
+            <Show when=move || !none.get()>
+                <button type="button" class="button" on:click=read_all>"Mark all as read"</button>
+            </Show>
+        </div>
+        <Show
+            when=move || !none.get()
+            fallback=|| view! { <Empty says="Nothing yet. You are told here when a task becomes yours, when somebody comments, and when an edit of yours meets another."/> }
+        >
+            <ul class="rows" aria-label="Notifications">
+                // Ids sort by time, so the last is the newest.
+                <For each=move || { all.get().iter().rev().copied().collect::<Vec<_>>() } key=|key| *key let(key)>
+                    <NotificationRow key/>
+                </For>
+            </ul>
+        </Show>
+    }
+}
+
+#[component]
+fn NotificationRow(key: Key) -> impl IntoView {
+    let records = use_records();
+    let record = records.get(key);
+    let says = move || {
+        record.with(|record| record.as_deref().map(|record| Notification(record).says().to_owned()).unwrap_or_default())
+    };
+    let at = move || {
+        record.with(|record| record.as_deref().and_then(|record| Notification(record).at()).map(format::instant))
+    };
+    let sort = move || {
+        record.with(|record| record.as_deref().and_then(|record| Notification(record).sort()).map(|sort| sort.label()))
+    };
+    let unread = move || record.with(|record| record.as_deref().is_some_and(|record| !Notification(record).read()));
+    let href = move || {
+        let record = record.get()?;
+        let notification = Notification(&record);
+        let of = Key::new(Kind::from_name(notification.of_kind())?, notification.of().parse().ok()?);
+        records.link(of)
+    };
+    view! {
+        <li class="row">
+            <div class="row-main">
+                <p class="quiet-text">{sort} " · " {at} {move || unread().then_some(" · new")}</p>
+                {move || match href() {
+                    Some(href) => view! { <a class="row-link" href=href>{says()}</a> }.into_any(),
+                    None => view! { <p>{says()}</p> }.into_any(),
+                }}
+            </div>
+            <Show when=unread>
+                <button type="button" class="button quiet" aria-label=move || format!("Mark as read: {}", says()) on:click=move |_| {
+                    records.act_or_tell(vec![Draft::set(key, "read", true)]);
+                }>"Mark as read"</button>
+            </Show>
+        </li>
+    }
+}
