@@ -203,8 +203,8 @@ fn HeldEdits() -> impl IntoView {
         let (op, verdict) = (*op, *verdict);
         async move {
             let done = match (as_whom(), verdict) {
-                (Some(as_whom), Verdict::Release) => review::release(as_whom, op).await,
-                (Some(as_whom), Verdict::Discard) => review::discard(as_whom, op).await,
+                (Some(as_whom), Verdict::Release) => review::release(as_whom, vec![op]).await,
+                (Some(as_whom), Verdict::Discard) => review::discard(as_whom, vec![op]).await,
                 (None, _) => Err(ApiError::SignedOut),
             };
             if let Err(error) = done {
