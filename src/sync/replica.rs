@@ -17,6 +17,8 @@ pub mod outbox;
 pub mod status;
 mod stored;
 mod talk;
+#[cfg(test)]
+mod tests;
 pub mod view;
 
 use crate::model::catalog::Kind;
@@ -112,7 +114,7 @@ impl Replica {
             Event::Connected => self.connected(),
             Event::Disconnected => self.disconnected(),
             Event::Received(bytes) => self.received(&bytes),
-            Event::Fetched(scope, bytes) => self.fetched(scope, bytes),
+            Event::Fetched(wanted, bytes) => self.fetched(wanted, bytes),
             Event::Rung(timer) => self.rung(timer),
             Event::Nudged => self.nudged(),
         }
@@ -211,7 +213,11 @@ impl Replica {
         }
         let behind = self.base.scopes.iter().filter_map(|(scope, copy)| {
             let theirs = self.talk.theirs.get(scope)?;
-            theirs.head.checked_sub(copy.row.tidemark).filter(|changes| *changes > 0 && copy.row.generation.is_some())
+            theirs
+                .state
+                .head
+                .checked_sub(copy.row.tidemark)
+                .filter(|changes| *changes > 0 && copy.row.generation.is_some())
         });
         if let Some(changes) = behind.max() {
             missing.push(Missing::Behind { changes });

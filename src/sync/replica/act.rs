@@ -227,19 +227,26 @@ impl Replica {
             // Every append after a refused one is refused too; all of them move together.
             return;
         }
-        let mut moving: Vec<Pending> = Vec::new();
+        let tail = holds.as_deref().and_then(|bytes| decode(bytes).ok()).unwrap_or(self.keeping.tail);
+        self.keeping.overtaken = false;
+        let moving = self.take_out_drafts();
+        self.put_back_drafts(moving, tail, holds);
+        // Whoever was faster may not live to say so.
+        self.store_drafts();
+        self.load_again(Database::Outbox);
+    }
+
+    /// Takes out everything that has no place on disk.
+    pub(super) fn take_out_drafts(&mut self) -> Vec<Pending> {
         let mut drafted = std::mem::take(&mut self.keeping.drafted);
         drafted.sort_unstable();
-        for place in drafted {
-            moving.extend(self.drop_op(place));
-        }
-        self.keeping.tail = holds.as_deref().and_then(|bytes| decode(bytes).ok()).unwrap_or(Tail {
-            place: self.keeping.tail.place,
-            counter: self.keeping.tail.counter,
-            last: None,
-        });
-        self.keeping.tail_stored = holds;
-        self.keeping.overtaken = false;
+        drafted.into_iter().filter_map(|place| self.drop_op(place)).collect()
+    }
+
+    /// Gives it new places, behind this tail.
+    pub(super) fn put_back_drafts(&mut self, moving: Vec<Pending>, tail: Tail, stored: Option<Vec<u8>>) {
+        self.keeping.tail = tail;
+        self.keeping.tail_stored = stored;
         for pending in moving {
             let mut op = (*pending.op).clone();
             if op.device == self.me.device && op.incarnation == self.me.incarnation {
@@ -250,9 +257,6 @@ impl Replica {
                 self.keeping.drafted.push(place);
             }
         }
-        // Whoever was faster may not live to say so.
-        self.store_drafts();
-        self.load_again(Database::Outbox);
     }
 
     // Trying again and giving up.

@@ -21,8 +21,10 @@ pub struct Copy {
     pub checked: bool,
     /// How often it was fetched anew in this conversation because its checksum differed.
     pub repairs: u32,
-    /// Records of the snapshot on its way.
+    /// Records of the snapshot on its way, of this many chunks: a tab that follows knows of chunks it never read.
     pub staged: Vec<Record>,
+    /// See `staged`.
+    pub staged_chunks: u32,
     /// The tidemark as last stored; it may lag, which costs nothing but a pull.
     pub stored_tidemark: Version,
 }

@@ -293,8 +293,8 @@ pub enum Event {
     Disconnected,
     /// A message of the server, or whatever came in its place.
     Received(Vec<u8>),
-    /// The chunk `Effect::Fetch` asked for; `None` when there was no readable answer.
-    Fetched(Scope, Option<Vec<u8>>),
+    /// The chunk that `Effect::Fetch` asked for with this; `None` when there was no readable answer.
+    Fetched(SnapshotWanted, Option<Vec<u8>>),
     /// A timer is due.
     Rung(Timer),
     /// The network came back or a person came to look: do not wait for the next try.

@@ -8,6 +8,7 @@ use crate::sync::op::Entry;
 use crate::sync::replica::base::fresh_loading;
 use crate::sync::replica::keep::remove_generation;
 use crate::sync::replica::stored::{Landing, chunk_slot, place_slot, receipt_slot, row_bytes, row_slot, scope_slot};
+use crate::sync::replica::talk::Theirs;
 use crate::sync::replica::{Effect, Incident, Pending, PendingState, Place, Replica, Slot, Table, Write};
 use crate::sync::wire::{Frame, SnapshotChunk, SnapshotWanted, decode, decode_op};
 use std::collections::BTreeSet;
@@ -86,9 +87,12 @@ impl Replica {
     pub(super) fn compare(&mut self, scope: Scope) {
         let Some(theirs) = self.talk.theirs.get(&scope).cloned() else { return };
         let Some(copy) = self.base.scopes.get(&scope) else { return };
+        let Theirs { state: theirs, as_of } = theirs;
+        let tidemark = copy.row.tidemark;
         let same_state = copy.follows(self.keeping.head.epoch)
-            && copy.row.tidemark >= theirs.head
-            && copy.newest <= theirs.head
+            && (theirs.head..=as_of).contains(&tidemark)
+            // Just after a snapshot it may hold records newer than its tidemark.
+            && copy.newest <= tidemark
             && copy.row.loading.is_none();
         if !same_state {
             return;
@@ -117,8 +121,9 @@ impl Replica {
         let copy = self.base.scopes.entry(scope).or_default();
         let given_up = copy.row.loading.replace(fresh_loading(generation));
         copy.staged.clear();
+        copy.staged_chunks = 0;
         copy.row.leaving = false;
-        if self.talk.fetching == Some(scope) {
+        if self.talk.fetching.as_ref().is_some_and(|wanted| wanted.scope == scope) {
             self.talk.fetching = None;
         }
         let mut writes: Vec<Write> =
@@ -150,21 +155,27 @@ impl Replica {
                 Scope::Workspace => 1,
                 Scope::Project(_) => 2,
             };
-            let head = self.talk.theirs.get(scope).map_or(0, |theirs| theirs.head);
+            let head = self.talk.theirs.get(scope).map_or(0, |theirs| theirs.state.head);
             (opened, sort, Version::MAX - head, *scope)
         };
         let loading = self.base.scopes.iter().filter(|(_, copy)| copy.row.loading.is_some() && !copy.row.leaving);
         let Some(scope) = loading.map(|(scope, _)| scope).min_by_key(|scope| rank(scope)).copied() else { return };
         let Some(loading) = self.base.scopes.get(&scope).and_then(|copy| copy.row.loading.clone()) else { return };
-        self.talk.fetching = Some(scope);
-        self.effects.push(Effect::Fetch(SnapshotWanted { scope, at: loading.at, after: loading.after }));
+        let wanted = SnapshotWanted { scope, at: loading.at, after: loading.after };
+        self.talk.fetching = Some(wanted.clone());
+        self.effects.push(Effect::Fetch(wanted));
     }
 
-    pub(super) fn fetched(&mut self, scope: Scope, bytes: Option<Vec<u8>>) {
-        if self.talk.fetching != Some(scope) {
+    pub(super) fn fetched(&mut self, wanted: SnapshotWanted, bytes: Option<Vec<u8>>) {
+        if self.talk.fetching.as_ref() != Some(&wanted) {
             return;
         }
+        let scope = wanted.scope;
         self.talk.fetching = None;
+        let goes_on = self.base.scopes.get(&scope).and_then(|copy| copy.row.loading.as_ref());
+        if goes_on.is_none_or(|loading| (loading.at, loading.after) != (wanted.at, wanted.after)) {
+            return;
+        }
         let Some(bytes) = bytes else { return self.fetch_later() };
         let chunk = match decode::<SnapshotChunk>(&bytes) {
             Ok(chunk) if chunk.scope == scope => chunk,
@@ -188,6 +199,7 @@ impl Replica {
         loading.at = Some(chunk.at);
         loading.after = chunk.next;
         loading.chunks += 1;
+        copy.staged_chunks += 1;
         copy.staged.extend(chunk.records);
         if chunk.next.is_none() {
             writes.extend(self.install(scope));

@@ -96,6 +96,8 @@ pub(super) struct Keeping {
     pub(super) drafted: Vec<Place>,
     /// What else the next append writes: what these drafts replace.
     pub(super) replaced: Vec<Write>,
+    /// Databases to be read once more as soon as they have been read.
+    read_again: BTreeSet<Database>,
     /// The newest save of the base that another tab spoke of.
     rumoured: u64,
     /// What the owner of the network said last.
@@ -244,9 +246,17 @@ impl Replica {
             Database::Base => &mut self.keeping.base,
             Database::Outbox => &mut self.keeping.outbox,
         };
-        if *shelf == Shelf::Open {
-            *shelf = Shelf::Reading;
-            self.effects.push(Effect::Load(database));
+        match *shelf {
+            Shelf::Open => {
+                *shelf = Shelf::Reading;
+                self.keeping.read_again.remove(&database);
+                self.effects.push(Effect::Load(database));
+            }
+            // What is being read may be older than what was just heard of.
+            Shelf::Unread | Shelf::Reading => {
+                self.keeping.read_again.insert(database);
+            }
+            Shelf::Broken => {}
         }
     }
 
@@ -259,6 +269,9 @@ impl Replica {
         }
         if self.keeping.base == Shelf::Open {
             self.match_landings();
+        }
+        if self.keeping.read_again.remove(&database) {
+            self.load_again(database);
         }
         if self.keeping.tab == Tab::Claims {
             self.claim();
@@ -379,6 +392,7 @@ impl Replica {
                 copy.row.loading = None;
             } else {
                 copy.staged = take(loading.generation);
+                copy.staged_chunks = loading.chunks;
             }
         }
         let Some(generation) = copy.row.generation else { return };
@@ -413,23 +427,29 @@ impl Replica {
 
     fn outbox_loaded(&mut self, rows: Vec<(Slot, Vec<u8>)>) {
         let before: BTreeSet<Place> = self.outbox.iter().map(|pending| pending.place).collect();
+        // An append under way compares the tail itself, and moves what has to be moved.
+        let moving = (self.keeping.appending == 0).then(|| self.take_out_drafts());
         let mut found = BTreeSet::new();
-        self.keeping.tail = first_tail();
-        self.keeping.tail_stored = None;
+        let mut newest = 0;
+        let mut tail = first_tail();
+        let mut tail_stored = None;
         self.tray.clear();
         self.settled.clear();
         let mut unreadable = Vec::new();
         for (slot, bytes) in rows {
             if slot.table == Table::Tail {
                 match decode(&bytes) {
-                    Ok(tail) => self.keeping.tail = tail,
+                    Ok(stored) => tail = stored,
                     Err(_) => self.effects.push(Effect::Report(Incident::Stored(slot))),
                 }
-                self.keeping.tail_stored = Some(bytes);
+                tail_stored = Some(bytes);
                 continue;
             }
             let Some(place) = place_in(&slot) else { continue };
-            found.insert(place);
+            newest = newest.max(place + 1);
+            if slot.table == Table::Ops {
+                found.insert(place);
+            }
             match slot.table {
                 Table::Ops => unreadable.extend(self.take_op(place, bytes)),
                 Table::Tray => self.take_refused(place, slot, &bytes),
@@ -446,11 +466,13 @@ impl Replica {
             }
         }
         // Never give a place away twice, whatever happened to the tail.
-        let newest = found.iter().next_back().map_or(0, |place| place + 1);
-        self.keeping.tail.place = self.keeping.tail.place.max(newest);
-        let counted =
-            self.outbox.iter().filter(|pending| self.is_own_life(pending)).map(|pending| pending.op.counter).max();
-        self.keeping.tail.counter = self.keeping.tail.counter.max(counted.unwrap_or(0) + 1);
+        tail.place = tail.place.max(newest);
+        let stored = self.outbox.iter().filter(|pending| found.contains(&pending.place));
+        let counted = stored.filter(|pending| self.is_own_life(pending)).map(|pending| pending.op.counter).max();
+        tail.counter = tail.counter.max(counted.unwrap_or(0) + 1);
+        if let Some(moving) = moving {
+            self.put_back_drafts(moving, tail, tail_stored);
+        }
         self.keeping.outbox = Shelf::Open;
         self.stirred = true;
         self.to_the_tray_unreadable(unreadable);
@@ -463,12 +485,16 @@ impl Replica {
 
     /// Takes a stored op into the outbox; gives its place and bytes back if they cannot be read.
     fn take_op(&mut self, place: Place, bytes: Vec<u8>) -> Option<(Place, Vec<u8>)> {
-        if self
-            .outbox
-            .get(place)
-            .is_some_and(|pending| *pending.bytes == bytes && pending.state != PendingState::Storing)
-        {
-            return None;
+        if let Some(there) = self.outbox.get(place) {
+            if *there.bytes == bytes && there.state != PendingState::Storing {
+                return None;
+            }
+            if there.state == PendingState::Storing {
+                // It is ours and about to be confirmed; or another tab has the place, ours will be refused and moved, and
+                // then this is read again.
+                self.keeping.read_again.insert(Database::Outbox);
+                return None;
+            }
         }
         match decode_op(&bytes) {
             Ok(op) => {
@@ -605,6 +631,7 @@ impl Replica {
             Database::Outbox => {
                 self.to_the_tray_unreadable(unreadable);
                 self.hold_dependents();
+                reload |= self.keeping.read_again.contains(&Database::Outbox);
             }
         }
         if reload {
@@ -628,7 +655,8 @@ impl Replica {
 
     /// The tail moved. Says whether an op was appended that nobody spoke of.
     fn tail_read(&mut self, bytes: Vec<u8>, named: &BTreeSet<Place>) -> bool {
-        if Some(&bytes) == self.keeping.tail_stored.as_ref() || self.keeping.appending > 0 {
+        let placing = self.keeping.appending > 0 || !self.keeping.drafted.is_empty();
+        if placing || Some(&bytes) == self.keeping.tail_stored.as_ref() {
             return false;
         }
         let Ok(tail) = decode::<Tail>(&bytes) else { return true };
@@ -690,9 +718,17 @@ impl Replica {
         self.talk.start();
         self.say_alive();
         self.tell_stored(Database::Base, vec![head_slot()]);
-        // Another tab may have written to the outbox without having lived long enough to say so.
+        // Another tab may have written to the outbox without having lived long enough to say so: all read it again.
         self.load_again(Database::Outbox);
+        self.tell_stored(Database::Outbox, Vec::new());
         self.sweep();
+        let unread =
+            |copy: &Copy| copy.row.loading.as_ref().is_some_and(|loading| loading.chunks != copy.staged_chunks);
+        let unread: Vec<Scope> =
+            self.base.scopes.iter().filter(|(_, copy)| unread(copy)).map(|(scope, _)| *scope).collect();
+        for scope in unread {
+            self.fetch_anew(scope);
+        }
     }
 
     pub(super) fn deposed(&mut self) {
@@ -738,9 +774,9 @@ impl Replica {
         match notice {
             Notice::Stored { database: Database::Base, saves, slots } => self.base_told(saves, slots),
             Notice::Stored { database: Database::Outbox, slots, .. } => {
-                if slots.is_empty() {
+                if slots.is_empty() || self.keeping.outbox != Shelf::Open {
                     self.load_again(Database::Outbox);
-                } else if self.keeping.outbox == Shelf::Open {
+                } else {
                     self.effects.push(Effect::Read { database: Database::Outbox, saves: 0, slots });
                 }
             }

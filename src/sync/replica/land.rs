@@ -1,6 +1,7 @@
 //! What becomes of ops: receipts and log entries tell where each landed, and it leaves the outbox once base holds its
 //! effect on disk, or in the save that puts it into the tray.
 
+use crate::model::catalog::Home;
 use crate::model::record::Version;
 use crate::model::scope::Scope;
 use crate::sync::op::{Code, Outcome, Reason, Receipt};
@@ -47,7 +48,6 @@ impl Replica {
 
     /// What is known to have become of the op at this place.
     pub(super) fn land(&mut self, place: Place, landing: Landing) {
-        let conversation = self.talk.conversation;
         let Some(pending) = self.outbox.get_mut(place) else { return };
         let key = pending.op.key();
         match landing {
@@ -60,7 +60,6 @@ impl Replica {
             Landing::Receipt(receipt) => {
                 pending.state = PendingState::Settled(receipt.seq);
                 pending.landing = Some(Landing::Receipt(receipt));
-                pending.answered_in = conversation;
                 self.talk.answered.insert(place);
             }
         }
@@ -111,7 +110,14 @@ impl Replica {
     /// Which scope an op reaches, as far as that can be told here.
     pub(super) fn scope_of(&self, pending: &Pending) -> Option<Scope> {
         let key = pending.op.key();
-        self.base.get(key).map(|record| record.scope).or_else(|| self.view(key).map(|record| record.scope))
+        match key.kind.spec().home {
+            Home::Workspace => Some(Scope::Workspace),
+            Home::Personal => Some(Scope::Personal(self.me.member)),
+            Home::OwnProject => Some(Scope::Project(key.id)),
+            Home::Parent | Home::Subject => {
+                self.base.get(key).map(|record| record.scope).or_else(|| self.view(key).map(|record| record.scope))
+            }
+        }
     }
 
     /// Whether base holds everything up to `seq` in the scope the op reaches.
@@ -126,8 +132,8 @@ impl Replica {
         match self.base.scopes.get(&scope) {
             Some(copy) if copy.row.leaving => true,
             Some(copy) => copy.follows(epoch) && copy.row.tidemark >= seq,
-            // A new project's scope is about to be joined; by the next conversation it would have been.
-            None => self.talk.conversation > pending.answered_in,
+            // A new project's scope is about to be joined, unless the server has said everything up to there without it.
+            None => self.talk.told_to >= seq || self.talk.revoked(),
         }
     }
 }

@@ -51,8 +51,6 @@ pub struct Pending {
     pub(super) landed: bool,
     /// Base may let it go once this save is on disk.
     pub(super) after_save: Option<Ticket>,
-    /// In which conversation it was answered.
-    pub(super) answered_in: u64,
 }
 
 impl Pending {
@@ -68,7 +66,6 @@ impl Pending {
             landing: None,
             landed: false,
             after_save: None,
-            answered_in: 0,
         }
     }
     /// As if nothing were known of what became of it.

@@ -7,6 +7,7 @@ use crate::sync::op::SCHEMA;
 use crate::sync::replica::act::PUSH_BYTES_MAX;
 use crate::sync::replica::keep::Tab;
 use crate::sync::replica::{Alive, Effect, Incident, Link, Notice, PendingState, Place, Replica, Timer, Write};
+use crate::sync::wire::SnapshotWanted;
 use crate::sync::wire::{
     FromDevice, FromServer, Hello, PROTOCOL, PUSH_OPS_MAX, Pull, Pulled, Push, Pushed, Refusal, ScopeState, Welcome,
     decode, encode,
@@ -51,6 +52,13 @@ enum Stop {
     UpdateNeeded,
 }
 
+/// Where the server said a scope stands: its state is the same at every sequence number from its `head` to `as_of`.
+#[derive(Debug, Clone)]
+pub(super) struct Theirs {
+    pub(super) state: ScopeState,
+    pub(super) as_of: Version,
+}
+
 /// The conversation.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Talk {
@@ -58,14 +66,14 @@ pub(super) struct Talk {
     stop: Option<Stop>,
     /// Failures in a row.
     attempts: u32,
-    /// Counts welcomes.
-    pub(super) conversation: u64,
+    /// Whether there was a welcome in this life.
+    welcomed: bool,
     /// How far the server's clock is ahead of the device's, milliseconds.
     pub(super) offset_ms: i64,
     /// The workspace's newest sequence number that was heard of.
     pub(super) head: Version,
     /// Where the server said each scope stands.
-    pub(super) theirs: BTreeMap<Scope, ScopeState>,
+    pub(super) theirs: BTreeMap<Scope, Theirs>,
     batch: u64,
     /// The push in flight.
     sent: Vec<Place>,
@@ -77,10 +85,13 @@ pub(super) struct Talk {
     pulling: Option<BTreeSet<Scope>>,
     pub(super) want_pull: BTreeSet<Scope>,
     pub(super) want_follow: BTreeSet<Scope>,
+    /// Everything up to here, scopes that were joined included, has been told in this conversation.
+    pub(super) told_to: Version,
     beating: bool,
     /// Whether anything was heard since the answer timer was set.
     heard_since: bool,
-    pub(super) fetching: Option<Scope>,
+    /// The chunk that was asked for. An answer to anything else came too late.
+    pub(super) fetching: Option<SnapshotWanted>,
     pub(super) fetch_waits: bool,
     pub(super) fetch_attempts: u32,
     /// Scopes a person looked at while they were not here, newest first.
@@ -93,20 +104,26 @@ pub(super) struct Talk {
 }
 
 impl Talk {
+    /// Whether the server said for good that this person does not belong here any more.
+    pub(super) fn revoked(&self) -> bool {
+        self.stop == Some(Stop::Revoked)
+    }
     /// Whether the server has been heard of in this life.
     pub(super) fn heard(&self) -> bool {
-        self.conversation > 0 || self.head > 0
+        self.welcomed || self.head > 0
     }
     /// From now on this tab talks.
     pub(super) fn start(&mut self) {
         self.line = Line::Down;
         self.attempts = 0;
+        self.fetching = None;
+        self.fetch_waits = false;
     }
     pub(super) fn forget(&mut self, scope: Scope) {
         self.theirs.remove(&scope);
         self.want_pull.remove(&scope);
         self.want_follow.remove(&scope);
-        if self.fetching == Some(scope) {
+        if self.fetching.as_ref().is_some_and(|wanted| wanted.scope == scope) {
             self.fetching = None;
         }
     }
@@ -228,6 +245,7 @@ impl Replica {
     /// Everything in flight is as if it had never been sent: it is sent again, with the same bytes.
     fn lose_line(&mut self) {
         self.talk.line = Line::Down;
+        self.talk.told_to = 0;
         self.talk.pulling = None;
         self.talk.want_pull.clear();
         self.talk.want_follow.clear();
@@ -330,11 +348,20 @@ impl Replica {
         self.talk.settle_set = false;
         let epoch = self.keeping.head.epoch;
         let mut scopes = BTreeSet::new();
+        let mut beat = false;
         for pending in self.talk.answered.iter().filter_map(|place| self.outbox.get(*place)) {
             match pending.scope {
-                Some(scope) => scopes.extend(self.base.scopes.contains_key(&scope).then_some(scope)),
+                Some(scope) if self.base.scopes.contains_key(&scope) => {
+                    scopes.insert(scope);
+                }
+                // It may be about to be joined; a beat says whether it was.
+                Some(_) => beat = true,
                 None => scopes.extend(self.base.scopes.keys()),
             }
+        }
+        if beat && self.talk.line == Line::Open && !self.talk.beating {
+            self.talk.beating = true;
+            self.send(&FromDevice::Beat);
         }
         scopes.retain(|scope| self.base.scopes.get(scope).is_some_and(|copy| copy.follows(epoch)));
         self.talk.want_pull.extend(scopes);
@@ -395,7 +422,7 @@ impl Replica {
         }
         self.talk.line = Line::Open;
         self.talk.attempts = 0;
-        self.talk.conversation += 1;
+        self.talk.welcomed = true;
         self.talk.offset_ms = welcome.now_ms - self.moment.now_ms;
         self.talk.frozen = welcome.schema > SCHEMA;
         self.effects.push(Effect::Wake { timer: Timer::Beat, after_ms: BEAT_EVERY_MS });
@@ -408,7 +435,9 @@ impl Replica {
             None => self.keeping.head.epoch = Some(welcome.epoch),
         }
         self.talk.head = self.talk.head.max(welcome.head);
-        self.talk.theirs = welcome.scopes.iter().map(|state| (state.scope, state.clone())).collect();
+        self.talk.told_to = welcome.head;
+        let theirs = |state: &ScopeState| (state.scope, Theirs { state: state.clone(), as_of: welcome.head });
+        self.talk.theirs = welcome.scopes.iter().map(theirs).collect();
         for copy in self.base.scopes.values_mut() {
             copy.checked = false;
             copy.repairs = 0;
@@ -474,6 +503,7 @@ impl Replica {
 
     fn beat(&mut self, head: Version, now_ms: i64, scopes: Vec<ScopeState>) {
         self.talk.beating = false;
+        self.talk.told_to = self.talk.told_to.max(head);
         self.talk.head = self.talk.head.max(head);
         self.talk.offset_ms = now_ms - self.moment.now_ms;
         let epoch = self.keeping.head.epoch;
@@ -481,7 +511,7 @@ impl Replica {
             let scope = state.scope;
             let Some(copy) = self.base.scopes.get(&scope).filter(|copy| copy.follows(epoch)) else { continue };
             let behind = copy.row.tidemark < state.head;
-            self.talk.theirs.insert(scope, state);
+            self.talk.theirs.insert(scope, Theirs { state, as_of: head });
             if behind {
                 self.talk.want_pull.insert(scope);
             } else {

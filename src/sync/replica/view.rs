@@ -199,11 +199,20 @@ impl View {
     fn fold(&self, base: &Base, outbox: &mut Outbox, author: MemberId, key: Key, places: &[Place]) -> Overlay {
         let mut record = base.get(key).map(|record| (**record).clone());
         let mut waiting = Waiting::Nothing;
+        // A device keeps no tombstones; what a pending op deleted it can still bring back by itself.
+        let mut deleted_here = None;
         for place in places {
             let Some(op) = outbox.get(*place).map(|pending| Arc::clone(&pending.op)) else { continue };
             let doubt = doubt(&op, record.as_ref());
             let parent = parent_of(&op, record.as_ref()).and_then(|parent| self.raw(base, parent));
-            record = predict(&op, record.as_ref(), parent.map(|parent| &**parent), author, &self.rules);
+            record = match (&op.action, &record) {
+                (Action::Restore, None) => deleted_here.take(),
+                (Action::Delete { .. }, Some(_)) => {
+                    deleted_here = record.take();
+                    None
+                }
+                _ => predict(&op, record.as_ref(), parent.map(|parent| &**parent), author, &self.rules),
+            };
             waiting = waits_also(waiting, &op);
             outbox.set_doubt(*place, doubt);
         }
