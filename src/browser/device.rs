@@ -245,7 +245,7 @@ impl Device {
                 Ok(message) => snapshot(device.me.member, ByteBuf::from(message)).await.ok(),
                 Err(_) => None,
             };
-            device.tell(Event::Fetched(wanted.scope, answer.map(ByteBuf::into_vec)));
+            device.tell(Event::Fetched(wanted, answer.map(ByteBuf::into_vec)));
         });
     }
 
