@@ -73,6 +73,22 @@ export class Person {
     return tab;
   }
 
+  /** Ends a tab's process, as a browser short of memory does. Nothing of the page runs any more, not even its goodbyes. */
+  async crash(tab: Page): Promise<void> {
+    const crashed = tab.waitForEvent("crash");
+    // The navigation never ends, because what it would show does not live.
+    tab.goto("chrome://crash").catch(() => undefined);
+    await crashed;
+  }
+
+  /** Waits until the service worker can serve the application without a network. */
+  async becomeReadyForOffline(): Promise<void> {
+    await this.page.evaluate(async () => {
+      await navigator.serviceWorker.ready;
+    });
+    await expect.poll(() => this.page.evaluate(() => navigator.serviceWorker.controller?.state)).toBe("activated");
+  }
+
   /** The network goes: every connection ends, and the browser says so. */
   async goOffline(): Promise<void> {
     this.networkMayFail = true;

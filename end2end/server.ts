@@ -1,6 +1,6 @@
 // The built server, as a person would start it: on a free loopback port, with a folder of its own, ended by its process id.
 import { spawn, type ChildProcess } from "node:child_process";
-import { mkdtemp, rm } from "node:fs/promises";
+import { appendFile, cp, mkdtemp, rm } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
@@ -12,6 +12,7 @@ const PROGRAM = join(ROOT, "target/release/tidemark");
 /** A server with its data, which outlives restarts and goes with `remove`. */
 export class Server {
   private process: ChildProcess | undefined;
+  private site = join(ROOT, "target/site");
   /** Everything the server wrote, for the report of a failed test. */
   log = "";
 
@@ -32,7 +33,8 @@ export class Server {
 
   /** Starts it and waits until it is ready; after `stop` or `kill`, on the same port with the same data. */
   async start(): Promise<void> {
-    const child = spawn(PROGRAM, ["serve", "--listen", `127.0.0.1:${this.port}`, "--data", this.folder], {
+    const address = `127.0.0.1:${this.port}`;
+    const child = spawn(PROGRAM, ["serve", "--listen", address, "--data", this.folder, "--site", this.site], {
       cwd: ROOT,
       stdio: ["ignore", "pipe", "pipe"],
     });
@@ -42,6 +44,22 @@ export class Server {
     await expect
       .poll(async () => (child.exitCode === null ? await this.readiness() : `ended: ${this.log}`))
       .toBe("ready");
+  }
+
+  /** Restarts with a copy of the built pages, which `changeSite` may change. */
+  async serveCopyOfSite(): Promise<void> {
+    const copy = join(this.folder, "site");
+    await cp(this.site, copy, { recursive: true });
+    this.site = copy;
+    await this.stop();
+    await this.start();
+  }
+
+  /** Restarts as a newer build, for all that a browser can see. */
+  async changeSite(): Promise<void> {
+    await appendFile(join(this.site, "favicon.svg"), "\n");
+    await this.stop();
+    await this.start();
   }
 
   /** Asks it to end, as a service manager does, and waits until it has. */

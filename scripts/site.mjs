@@ -25,13 +25,14 @@ writeFileSync(hashFile, lines.join(""));
 
 for (const name of readdirSync(site, { recursive: true })) {
   const path = join(site, name);
-  if (!statSync(path).isFile() || !WORTH_COMPRESSING.test(path)) continue;
+  // The server lists the folder of snippets for the service worker, and they are a few lines each.
+  if (!statSync(path).isFile() || !WORTH_COMPRESSING.test(path) || name.includes("snippets")) continue;
   const bytes = readFileSync(path);
-  const parameters = {
+  const params = {
     [constants.BROTLI_PARAM_QUALITY]: constants.BROTLI_MAX_QUALITY,
     [constants.BROTLI_PARAM_SIZE_HINT]: bytes.length,
   };
-  const compressed = brotliCompressSync(bytes, { params: parameters });
+  const compressed = brotliCompressSync(bytes, { params });
   if (compressed.length < bytes.length) writeFileSync(`${path}.br`, compressed);
   if (/\.wasm$/.test(path)) {
     const kib = (count) => Math.ceil(count / 1024);
