@@ -11,6 +11,8 @@ pub mod browser;
 pub mod model;
 #[cfg(feature = "ssr")]
 pub mod server;
+#[cfg(feature = "ssr")]
+pub mod simulator;
 pub mod sync;
 
 /// The browser's entry: takes over the page that the server drew, or draws it from what this device has.

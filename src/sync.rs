@@ -4,8 +4,10 @@
 
 pub mod checksum;
 pub mod merge;
+pub mod mutant;
 pub mod op;
 pub mod replica;
+pub mod schema;
 pub mod settle;
 pub mod text;
 pub mod wire;

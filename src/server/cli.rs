@@ -5,6 +5,7 @@ mod backup;
 mod demo;
 mod doctor;
 mod serve;
+mod simulate;
 mod terminal;
 
 use crate::server::config::{Config, ConfigError, Settings};
@@ -59,6 +60,9 @@ enum Command {
         #[command(flatten)]
         common: Common,
     },
+    /// Live through seeded virtual histories in which everything goes wrong, and check that nothing is lost
+    #[command(after_help = simulate::EXAMPLES)]
+    Simulate(simulate::Simulate),
 }
 
 /// What every command takes.
@@ -112,6 +116,7 @@ async fn dispatch(command: Command) -> Result<ExitCode, Stopped> {
         Command::Serve(common) => serve::run(common.read()?).await,
         Command::Doctor(common) => doctor::run(common.read()).await,
         Command::Backup { to, common } => backup::backup(common.read()?, &to).await,
+        Command::Simulate(wanted) => simulate::run(wanted).await,
         Command::Restore { from, common } => backup::restore(common.read()?, &from).await,
     }
 }

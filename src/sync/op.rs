@@ -8,7 +8,7 @@ use crate::model::value::{Name, Value};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// The version of the stored forms that this build writes. Older ones are brought up by `wire::upcast`.
+/// The version of the stored forms that this build writes. Older ones are brought up by `schema::upcast`.
 pub const SCHEMA: u16 = 1;
 /// The oldest schema still understood: the current one and the two before it.
 pub const SCHEMA_OLDEST: u16 = 1;

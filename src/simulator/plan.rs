@@ -1,0 +1,121 @@
+//! What happens to the world of one seed, decided before it starts: who edits when, and what goes wrong. Every step
+//! carries its own dice, so that leaving one out changes no other: that is what makes a failing history shrink.
+
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::{Rng, SeedableRng};
+
+/// Members of the simulated workspace. The first is its owner.
+pub const MEMBERS: usize = 3;
+/// Devices. The first member has two, so that one person disagrees with themselves too.
+pub const DEVICES: usize = 4;
+/// Tabs a device may have open at once.
+pub const TABS: usize = 2;
+/// How long people work and things go wrong, virtual milliseconds. Afterwards everything heals.
+pub const TROUBLE_MS: i64 = 120_000;
+
+/// Whose device it is.
+pub fn member_of(device: usize) -> usize {
+    [0, 0, 1, 2][device % DEVICES]
+}
+
+/// One thing that happens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Step {
+    /// When, virtual milliseconds after the start.
+    pub at_ms: i64,
+    /// Decides everything left open below.
+    pub dice: u64,
+    /// What.
+    pub what: What,
+}
+
+/// What may happen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum What {
+    /// A person edits something they see, or makes something new.
+    Edit { device: usize, tab: usize },
+    /// The owner changes who may do or see what: a role, a membership, the privacy of a project.
+    Administer,
+    /// The device loses its network.
+    Cut { device: usize },
+    /// The network comes back.
+    Mend { device: usize },
+    /// The connection breaks and can be made again at once.
+    Drop { device: usize },
+    /// The tab ends at once; whatever it was storing may or may not have been stored.
+    Kill { device: usize, tab: usize },
+    /// The tab is opened, if it was not.
+    Open { device: usize, tab: usize },
+    /// The tab stops running without ending, as browsers do to hidden tabs.
+    Freeze { device: usize, tab: usize },
+    /// It runs again; what it missed arrives now.
+    Thaw { device: usize, tab: usize },
+    /// The server's process ends at once and starts again on what it had stored.
+    CrashServer,
+    /// The server's database is copied.
+    Backup,
+    /// The server's database is replaced by the copy, under a new epoch.
+    Restore,
+    /// The server forgets what is older than its retention allows.
+    Compact,
+    /// The device's disk is full from now on.
+    Fill { device: usize },
+    /// There is room again.
+    Free { device: usize },
+    /// The browser throws away the device's base, as it may when it is short of space.
+    Evict { device: usize },
+    /// The device's clock jumps, by up to ten years.
+    Skew { device: usize },
+}
+
+/// Which troubles a history has. Each seed draws its own mixture, so that quiet ones exist beside wild ones.
+fn troubles(dice: u64) -> &'static [fn(usize, usize) -> What] {
+    const NETWORK: &[fn(usize, usize) -> What] = &[
+        |device, _| What::Cut { device },
+        |device, _| What::Mend { device },
+        |device, _| What::Drop { device },
+        |device, _| What::Drop { device },
+    ];
+    const TABS: &[fn(usize, usize) -> What] = &[
+        |device, tab| What::Kill { device, tab },
+        |device, tab| What::Open { device, tab },
+        |device, tab| What::Freeze { device, tab },
+        |device, tab| What::Thaw { device, tab },
+        |device, tab| What::Open { device, tab },
+    ];
+    const SERVER: &[fn(usize, usize) -> What] =
+        &[|_, _| What::CrashServer, |_, _| What::Backup, |_, _| What::Restore, |_, _| What::Compact];
+    const DISK: &[fn(usize, usize) -> What] = &[
+        |device, _| What::Fill { device },
+        |device, _| What::Free { device },
+        |device, _| What::Evict { device },
+        |device, _| What::Skew { device },
+    ];
+    [NETWORK, TABS, SERVER, DISK, NETWORK, TABS][(dice % 6) as usize]
+}
+
+/// The history of a seed, in order of time.
+pub fn plan(seed: u64) -> Vec<Step> {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let edits = 8 + rng.next_u64() % 40;
+    let harm = rng.next_u64() % 24;
+    let sorts = rng.next_u64();
+    let mut steps = Vec::new();
+    for _ in 0..edits {
+        let device = (rng.next_u64() % DEVICES as u64) as usize;
+        let tab = usize::from(rng.next_u64() % 4 == 0);
+        let what = if rng.next_u64() % 12 == 0 { What::Administer } else { What::Edit { device, tab } };
+        steps.push(Step { at_ms: (rng.next_u64() % TROUBLE_MS as u64) as i64, dice: rng.next_u64(), what });
+    }
+    for _ in 0..harm {
+        let device = (rng.next_u64() % DEVICES as u64) as usize;
+        let tab = usize::from(rng.next_u64() % 3 == 0);
+        // A seed sticks to two sorts of trouble, so that each is also seen without the noise of the others.
+        let sort = if rng.next_u64() % 2 == 0 { sorts } else { sorts >> 32 };
+        let choices = troubles(sort);
+        let what = choices[(rng.next_u64() % choices.len() as u64) as usize](device, tab);
+        steps.push(Step { at_ms: (rng.next_u64() % TROUBLE_MS as u64) as i64, dice: rng.next_u64(), what });
+    }
+    steps.sort_by_key(|step| (step.at_ms, step.dice));
+    steps
+}

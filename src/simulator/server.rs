@@ -1,0 +1,338 @@
+//! The real server core on a real SQLite store, without sockets: messages go in and come out as bytes. It can end at once
+//! and start again on what it had stored, be copied, and be replaced by the copy.
+
+use crate::model::choice::Role;
+use crate::model::id::{MemberId, OpId, WorkspaceId};
+use crate::model::kinds::Kind;
+use crate::model::record::Key;
+use crate::server::core::{Clock, Core, CoreError, NewWorkspace, SystemChange};
+use crate::server::hub::{Subscriber, Subscription};
+use crate::server::store::sqlite::Sqlite;
+use crate::server::store::{Compaction, Page, Select, Store, StoreError, Write};
+use crate::simulator::oracle::{Broken, Invariant, Truth, broken};
+use crate::simulator::world::minted;
+use crate::sync::op::{Entry, Receipt};
+use crate::sync::replica::Identity;
+use crate::sync::settle::{Author, Authority};
+use crate::sync::wire::{self, FromDevice, FromServer, SnapshotWanted};
+use futures::FutureExt;
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::Rng;
+use sqlx::Row;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use uuid::Uuid;
+
+/// Virtual time, shared with the server's core.
+#[derive(Debug, Clone, Default)]
+pub struct VirtualClock(Arc<AtomicI64>);
+
+impl VirtualClock {
+    /// Moves time on.
+    pub fn set(&self, now_ms: i64) {
+        self.0.store(now_ms, Ordering::Relaxed);
+    }
+}
+
+impl Clock for VirtualClock {
+    fn now_ms(&self) -> i64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// Something the server's core did that no fault of the plan explains.
+pub fn unexpected(error: impl std::fmt::Debug) -> Broken {
+    Broken { invariant: Invariant::World, says: format!("the server failed: {error:?}") }
+}
+
+/// The server of one world.
+pub struct Server {
+    /// Its clock.
+    pub clock: VirtualClock,
+    /// The one workspace.
+    pub workspace: WorkspaceId,
+    /// Its members; the first owns it.
+    pub members: Vec<MemberId>,
+    store: Sqlite,
+    core: Core<Sqlite>,
+    /// By channel: its place in the live hub, once it said hello.
+    lines: BTreeMap<u64, Option<Subscription>>,
+    /// Channels to close, with a last message for each.
+    closing: Vec<(u64, Vec<u8>)>,
+    backup: Option<PathBuf>,
+    /// Where copies of the database lie.
+    folder: PathBuf,
+    copies: u32,
+}
+
+impl Server {
+    /// A new workspace with its members, on an empty store.
+    ///
+    /// # Errors
+    /// When the store cannot be made.
+    pub async fn new(rng: &mut ChaCha8Rng, now_ms: i64) -> Result<Self, Broken> {
+        let clock = VirtualClock::default();
+        clock.set(now_ms);
+        let store = Sqlite::open_in_memory().await.map_err(unexpected)?;
+        let core = Core::start(store.clone(), clock.clone());
+        let workspace = WorkspaceId(minted(rng));
+        let members: Vec<MemberId> = (0..crate::simulator::plan::MEMBERS).map(|_| MemberId(minted(rng))).collect();
+        let owner =
+            NewWorkspace { id: workspace, name: "Grid".to_owned(), owner: members[0], owner_name: "Owner".to_owned() };
+        core.create_workspace(owner).await.map_err(unexpected)?;
+        let joins = members[1..].iter().map(|member| SystemChange::Join {
+            member: *member,
+            name: "Member".to_owned(),
+            role: Role::Member,
+        });
+        core.system(workspace, joins.collect()).await.map_err(unexpected)?;
+        let folder = std::env::temp_dir().join(format!("tidemark-simulator-{}-{}", std::process::id(), rng.next_u64()));
+        Ok(Self {
+            clock,
+            workspace,
+            members,
+            store,
+            core,
+            lines: BTreeMap::new(),
+            closing: Vec::new(),
+            backup: None,
+            folder,
+            copies: 0,
+        })
+    }
+
+    /// Hears one message on a channel.
+    ///
+    /// # Errors
+    /// When the core fails in a way that no fault explains.
+    pub async fn hear(&mut self, line: u64, identity: &Identity, bytes: &[u8]) -> Result<(), Broken> {
+        let message = match wire::decode::<FromDevice>(bytes) {
+            Ok(message) => message,
+            Err(error) => return broken(Invariant::World, format!("a device said something unreadable: {error}")),
+        };
+        let (workspace, member) = (self.workspace, identity.member);
+        let answer = match message {
+            FromDevice::Hello(hello) => match self.core.welcome(workspace, member, &hello).await {
+                Ok(welcome) => {
+                    let who = Subscriber {
+                        workspace,
+                        member,
+                        device: identity.device,
+                        session: [identity.device.0.as_bytes()[0]; 32],
+                    };
+                    let scopes = hello.tidemarks.keys().copied().collect();
+                    let subscription = self.core.subscribe(who, &scopes).await.map_err(unexpected)?;
+                    self.lines.insert(line, Some(subscription));
+                    Ok(Some(FromServer::Welcome(welcome)))
+                }
+                Err(error) => Err(error),
+            },
+            FromDevice::Push(push) => {
+                let author = Author { member, authority: Authority::Own };
+                self.core.push(workspace, &author, push).await.map(|pushed| Some(FromServer::Pushed(pushed)))
+            }
+            FromDevice::Pull(pull) => {
+                self.core.pull(workspace, member, &pull).await.map(|pulled| Some(FromServer::Pulled(pulled)))
+            }
+            FromDevice::Follow(pull) => {
+                let scopes = pull.tidemarks.keys().copied().collect();
+                if let Some(Some(subscription)) = self.lines.get(&line) {
+                    self.core.follow(subscription, &scopes).await.map_err(unexpected)?;
+                }
+                self.core.pull(workspace, member, &pull).await.map(|pulled| Some(FromServer::Pulled(pulled)))
+            }
+            FromDevice::Beat => match self.lines.get(&line) {
+                Some(Some(subscription)) => self.core.beat(subscription).await.map(|()| None),
+                _ => Ok(None),
+            },
+        };
+        match answer {
+            Ok(Some(answer)) => {
+                if let Some(Some(subscription)) = self.lines.get(&line) {
+                    subscription.answer(&answer);
+                }
+            }
+            Ok(None) => {}
+            Err(error) => self.refuse(line, &error)?,
+        }
+        Ok(())
+    }
+
+    fn refuse(&mut self, line: u64, error: &CoreError) -> Result<(), Broken> {
+        if let CoreError::Store(StoreError::Damaged(_) | StoreError::Database(_)) = error {
+            return Err(unexpected(format!("{error:?}")));
+        }
+        let refused = FromServer::Refused { refusal: error.refusal(), says: error.to_string() };
+        self.closing.push((line, wire::encode(&refused).map_err(unexpected)?));
+        self.lines.remove(&line);
+        Ok(())
+    }
+
+    /// Answers a push that came by a request of its own: the way left to a member who no longer belongs.
+    ///
+    /// # Errors
+    /// When the core fails in a way that no fault explains.
+    pub async fn post(&mut self, identity: &Identity, bytes: &[u8]) -> Result<Option<Vec<u8>>, Broken> {
+        let FromDevice::Push(push) = wire::decode::<FromDevice>(bytes).map_err(unexpected)? else {
+            return broken(Invariant::World, "a device posted something else than a push");
+        };
+        let author = Author { member: identity.member, authority: Authority::Own };
+        match self.core.push(self.workspace, &author, push).await {
+            Ok(pushed) => wire::encode(&FromServer::Pushed(pushed)).map(Some).map_err(unexpected),
+            Err(error) => Err(unexpected(format!("{error:?}"))),
+        }
+    }
+
+    /// Everything the server has to say by now, by channel; `None` closes the channel.
+    pub fn says(&mut self) -> Vec<(u64, Option<Vec<u8>>)> {
+        let mut says = Vec::new();
+        for (line, subscription) in &mut self.lines {
+            let Some(open) = subscription else { continue };
+            loop {
+                // Without tokio's budget, which would make a queue look empty after many messages.
+                match tokio::task::unconstrained(open.next()).now_or_never() {
+                    Some(Some(message)) => says.push((*line, Some(message.to_vec()))),
+                    Some(None) => {
+                        says.push((*line, None));
+                        *subscription = None;
+                        break;
+                    }
+                    None => break,
+                }
+            }
+        }
+        for (line, last) in self.closing.drain(..) {
+            says.push((line, Some(last)));
+            says.push((line, None));
+        }
+        says
+    }
+
+    /// A channel is gone.
+    pub fn leave(&mut self, line: u64) {
+        self.lines.remove(&line);
+    }
+
+    /// A chunk of a snapshot, encoded; `None` when the member may not see the scope.
+    ///
+    /// # Errors
+    /// When the core fails in a way that no fault explains.
+    pub async fn snapshot(&mut self, member: MemberId, wanted: &SnapshotWanted) -> Result<Option<Vec<u8>>, Broken> {
+        match self.core.snapshot(self.workspace, member, wanted).await {
+            Ok(chunk) => wire::encode(&chunk).map(Some).map_err(unexpected),
+            Err(CoreError::Forbidden | CoreError::NotAMember) => Ok(None),
+            Err(error) => Err(unexpected(format!("{error:?}"))),
+        }
+    }
+
+    fn start_again(&mut self, store: Sqlite) {
+        self.lines.clear();
+        self.closing.clear();
+        self.core = Core::start(store.clone(), self.clock.clone());
+        self.store = store;
+    }
+
+    /// Ends at once and starts again on what was stored.
+    pub fn crash(&mut self) {
+        self.start_again(self.store.clone());
+    }
+
+    /// Copies the database while it is in use.
+    ///
+    /// # Errors
+    /// When it cannot be copied.
+    pub async fn backup(&mut self) -> Result<(), Broken> {
+        std::fs::create_dir_all(&self.folder).map_err(unexpected)?;
+        self.copies += 1;
+        let path = self.folder.join(format!("{}.db", self.copies));
+        // A second connection, as `Sqlite::backup` makes it, would see another database in memory.
+        let copied = sqlx::query("VACUUM INTO ?").bind(path.display().to_string()).execute(self.store.writer()).await;
+        copied.map_err(unexpected)?;
+        self.backup = Some(path);
+        Ok(())
+    }
+
+    /// Replaces the database by the latest copy, under a new epoch, as `tidemark restore` does.
+    ///
+    /// # Errors
+    /// When the copy cannot be used.
+    pub async fn restore(&mut self) -> Result<bool, Broken> {
+        let Some(path) = self.backup.take() else { return Ok(false) };
+        let epoch_before =
+            self.store.workspace(self.workspace).await.map_err(unexpected)?.map_or(0, |found| found.epoch);
+        let store = Sqlite::open(&path).await.map_err(unexpected)?;
+        let write = store.begin().await.map_err(unexpected)?;
+        write.new_epoch(self.workspace, epoch_before + 1).await.map_err(unexpected)?;
+        self.start_again(store);
+        Ok(true)
+    }
+
+    /// Forgets the log and the tombstones so far; receipts, which outlive both, stay. The core starts again on the rest.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn compact(&mut self) -> Result<(), Broken> {
+        let what = Compaction { entries_max: u64::MAX >> 1, log_before_ms: self.clock.now_ms(), receipts_before_ms: 0 };
+        let write = self.store.begin().await.map_err(unexpected)?;
+        write.compact(self.workspace, what).await.map_err(unexpected)?;
+        self.crash();
+        Ok(())
+    }
+
+    /// The scopes a member may see; none for one who does not belong any longer.
+    ///
+    /// # Errors
+    /// When the core fails.
+    pub async fn scopes(&self, member: MemberId) -> Result<Vec<crate::model::scope::Scope>, Broken> {
+        match self.core.scopes(self.workspace, member).await {
+            Ok(scopes) => Ok(scopes.into_iter().collect()),
+            Err(CoreError::NotAMember) => Ok(Vec::new()),
+            Err(error) => Err(unexpected(error)),
+        }
+    }
+
+    /// Everything the database holds, read past the core.
+    ///
+    /// # Errors
+    /// When something stored cannot be read.
+    pub async fn truth(&self) -> Result<Truth, Broken> {
+        let workspace = self.store.workspace(self.workspace).await.map_err(unexpected)?;
+        let Some(workspace) = workspace else { return broken(Invariant::World, "the workspace is gone") };
+        let mut truth = Truth { head: workspace.head, horizon: workspace.horizon, ..Truth::default() };
+        let rows = |query: &'static str| sqlx::query(query).fetch_all(self.store.readers());
+        let id = |row: &sqlx::sqlite::SqliteRow, column: &str| -> Result<Uuid, Broken> {
+            Uuid::from_slice(row.get::<&[u8], _>(column)).map_err(unexpected)
+        };
+        let mut keys = Vec::new();
+        for row in rows("SELECT kind, id FROM record").await.map_err(unexpected)? {
+            let Some(kind) = Kind::from_name(row.get("kind")) else {
+                return broken(Invariant::World, "a stranger's kind");
+            };
+            keys.push(Key::new(kind, crate::model::id::RecordId(id(&row, "id")?)));
+        }
+        let page = Page { count_max: keys.len(), bytes_max: usize::MAX };
+        let records = self.store.records(self.workspace, &Select::Keys(keys), page).await.map_err(unexpected)?;
+        truth.records = records.rows.into_iter().map(|record| (record.key(), record)).collect();
+        for row in rows("SELECT body FROM log ORDER BY seq").await.map_err(unexpected)? {
+            truth.entries.push(wire::decode::<Entry>(row.get("body")).map_err(unexpected)?);
+        }
+        for row in rows("SELECT body FROM receipt").await.map_err(unexpected)? {
+            let receipt = wire::decode::<Receipt>(row.get("body")).map_err(unexpected)?;
+            truth.receipts.insert(receipt.op, receipt);
+        }
+        for row in rows("SELECT op FROM quarantine").await.map_err(unexpected)? {
+            truth.quarantined.insert(OpId(id(&row, "op")?));
+        }
+        Ok(truth)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        if self.copies > 0 && std::fs::remove_dir_all(&self.folder).is_err() {
+            tracing::warn!("the simulator left {} behind", self.folder.display());
+        }
+    }
+}

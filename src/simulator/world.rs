@@ -1,0 +1,767 @@
+//! Devices, tabs, network and server of one seed, on one queue ordered by virtual time. Everything random comes from the
+//! seed, and nothing runs beside anything else, so that a seed is the same history every time.
+
+use crate::model::id::{DeviceId, IntentId, OpId};
+use crate::model::kinds::Kind;
+use crate::model::record::{Key, Record};
+use crate::model::scope::Scope;
+use crate::simulator::disk::Disk;
+use crate::simulator::oracle::{self, Broken, Invariant, Places, Truth, broken};
+use crate::simulator::plan::{DEVICES, Step, TABS, TROUBLE_MS, What, member_of};
+use crate::simulator::server::Server;
+use crate::simulator::{Lives, people};
+use crate::sync::op::Op;
+use crate::sync::replica::{
+    Database, Effect, Event, Identity, Incident, Link, Memory, Moment, Notice, PendingState, Replica, Save, Saved,
+    Slot, Table, Timer, TrayEntry,
+};
+use crate::sync::wire::{self, SnapshotWanted};
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::{Rng, SeedableRng};
+use std::collections::{BTreeMap, VecDeque};
+use uuid::Uuid;
+
+/// When the world begins: an ordinary morning, Unix milliseconds.
+pub const START_MS: i64 = 1_790_000_000_000;
+/// How long everything has to come to rest once the trouble is over, virtual milliseconds. Ten times the longest
+/// backoff.
+const REST_MS: i64 = 900_000;
+/// Events after which a world that does not come to rest is called stuck.
+const EVENTS_MAX: u64 = 60_000;
+
+/// Which tab of which device, in which of its lives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct TabId {
+    device: usize,
+    tab: usize,
+    life: u64,
+}
+
+/// Something that is going to happen.
+#[derive(Debug, Clone)]
+enum Next {
+    /// Of the plan.
+    Step(Step),
+    /// Comes to a replica.
+    Event(TabId, Event),
+    /// A reminder, if it was not replaced meanwhile.
+    Ring(TabId, Timer, u64),
+    /// A storage transaction is carried out.
+    Save(TabId, Save),
+    /// A whole database is read.
+    Load(TabId, Database),
+    /// Slots are read.
+    Read(TabId, Database, u64, Vec<Slot>),
+    /// A channel is being made.
+    Connect(TabId),
+    /// Bytes reach the server.
+    Heard(TabId, u64, Vec<u8>),
+    /// Bytes reach the device.
+    Said(TabId, u64, Vec<u8>),
+    /// The device learns that the server closed the channel.
+    Closed(TabId, u64),
+    /// Bytes go to the server beside the channel.
+    Post(TabId, Vec<u8>),
+    /// A snapshot chunk is asked for.
+    Fetch(TabId, SnapshotWanted),
+}
+
+/// One tab.
+struct Tab {
+    life: u64,
+    replica: Replica,
+    frozen: bool,
+    missed: VecDeque<Event>,
+    timers: BTreeMap<Timer, u64>,
+    /// The number of its channel, if one stands.
+    line: Option<u64>,
+    /// When the last message of the channel arrives, so that messages keep their order unless trouble reorders them.
+    arrives_ms: [i64; 2],
+    tidemarks: BTreeMap<Scope, u64>,
+    /// How often the server had been restored when they were taken.
+    restores: u64,
+}
+
+/// One device.
+struct Device {
+    identity: Identity,
+    disk: Disk,
+    tabs: [Option<Tab>; TABS],
+    leader: Option<usize>,
+    online: bool,
+    skew_ms: i64,
+    lives: u64,
+}
+
+/// The whole world of one seed.
+pub struct World {
+    now_ms: i64,
+    rng: ChaCha8Rng,
+    queue: BTreeMap<(i64, u64), Next>,
+    queued: u64,
+    /// The server.
+    pub server: Server,
+    devices: Vec<Device>,
+    lines: u64,
+    restores: u64,
+    healed: bool,
+    /// Every op that was stored on a device, and with it promised to its author.
+    pub made: BTreeMap<OpId, Op>,
+    /// What happened, for a person who reads a failure.
+    pub history: Vec<String>,
+}
+
+impl World {
+    /// The world of a seed, before anything happened.
+    ///
+    /// # Errors
+    /// When the server cannot be made.
+    pub async fn new(seed: u64) -> Result<Self, Broken> {
+        let mut rng = ChaCha8Rng::seed_from_u64(seed ^ 0x7464_656d_6172_6b00);
+        let server = Server::new(&mut rng, START_MS).await?;
+        let devices = (0..DEVICES)
+            .map(|device| Device {
+                identity: Identity {
+                    workspace: server.workspace,
+                    member: server.members[member_of(device)],
+                    device: DeviceId(minted(&mut rng)),
+                    incarnation: 1,
+                },
+                disk: Disk::default(),
+                tabs: [None, None],
+                leader: None,
+                online: true,
+                skew_ms: 0,
+                lives: 0,
+            })
+            .collect();
+        let mut world = Self {
+            now_ms: START_MS,
+            rng,
+            queue: BTreeMap::new(),
+            queued: 0,
+            server,
+            devices,
+            lines: 0,
+            restores: 0,
+            healed: false,
+            made: BTreeMap::new(),
+            history: Vec::new(),
+        };
+        for device in 0..DEVICES {
+            world.open(device, 0).await?;
+        }
+        Ok(world)
+    }
+
+    /// Lives through the steps, heals everything, waits for rest, and judges.
+    ///
+    /// # Errors
+    /// The first invariant found broken.
+    pub async fn live(&mut self, steps: &[Step]) -> Result<Lives, Broken> {
+        for step in steps {
+            self.at(START_MS + step.at_ms, Next::Step(step.clone()));
+        }
+        let mut events = 0;
+        while self.now_ms < START_MS + TROUBLE_MS + REST_MS {
+            let Some((&(at_ms, place), _)) = self.queue.first_key_value() else { break };
+            if !self.healed && at_ms > START_MS + TROUBLE_MS {
+                self.now_ms = START_MS + TROUBLE_MS;
+                self.heal().await?;
+                continue;
+            }
+            let Some(next) = self.queue.remove(&(at_ms, place)) else { break };
+            self.now_ms = self.now_ms.max(at_ms);
+            self.server.clock.set(self.now_ms);
+            self.happen(next).await?;
+            events += 1;
+            if events > EVENTS_MAX {
+                return broken(Invariant::Progress, "the world does not come to rest: something repeats without end");
+            }
+            if self.healed && events % 64 == 0 && self.at_rest() {
+                break;
+            }
+        }
+        self.judge().await
+    }
+
+    /// Whether every copy says that it is up to date, or has been sent away for good.
+    fn at_rest(&self) -> bool {
+        self.devices.iter().all(|device| {
+            device.tabs.iter().flatten().all(|tab| {
+                let status = tab.replica.status();
+                let stored = tab.replica.pending().all(|pending| pending.state != PendingState::Storing);
+                stored && (!tab.replica.leads() || status.up_to_date() || status.link == Link::Revoked)
+            })
+        })
+    }
+
+    /// Within an epoch a tidemark only rises, unless its scope is fetched anew.
+    fn watch_tidemarks(&mut self, id: TabId) -> Result<(), Broken> {
+        let restores = self.restores;
+        let Some(tab) = self.tab(id) else { return Ok(()) };
+        let tidemarks = tab.replica.tidemarks();
+        let fell = tab.tidemarks.iter().find(|(scope, was)| tidemarks.get(scope).is_some_and(|now| now < was));
+        if let Some((scope, was)) = fell.filter(|_| tab.restores == restores) {
+            let now = tidemarks.get(scope);
+            return broken(Invariant::Tidemark, format!("device {}: {scope} fell from {was} to {now:?}", id.device));
+        }
+        tab.tidemarks = tidemarks;
+        tab.restores = restores;
+        Ok(())
+    }
+
+    /// Every incident is something that must not happen here, but for what the plan itself did.
+    fn reported(&mut self, id: TabId, incident: Incident) -> Result<(), Broken> {
+        self.note(format!("device {} reports {incident:?}", id.device));
+        match incident {
+            Incident::Checksum { .. } => {
+                broken(Invariant::Convergence, format!("device {}: a copy differed: {incident:?}", id.device))
+            }
+            Incident::Stored(_) | Incident::Unreadable(_) | Incident::Stranger => {
+                broken(Invariant::World, format!("device {}: {incident:?}", id.device))
+            }
+            Incident::Epoch { .. } | Incident::Storage(_) => Ok(()),
+        }
+    }
+
+    /// Nothing of a scope that was left is shown any longer.
+    fn purged(&mut self, id: TabId, scope: Scope) -> Result<(), Broken> {
+        let Some(tab) = self.tab(id) else { return Ok(()) };
+        let left = shown(&tab.replica).into_iter().find(|record| record.scope == scope && record.seq > 0);
+        match left {
+            Some(record) => broken(
+                Invariant::ScopeLeave,
+                format!("device {}: {:?} is shown after {scope} was left", id.device, record.key()),
+            ),
+            None => Ok(()),
+        }
+    }
+
+    /// Holds what every device has against what the server has.
+    async fn judge(&mut self) -> Result<Lives, Broken> {
+        let truth = self.server.truth().await?;
+        let mut places = Places::default();
+        for device in 0..DEVICES {
+            self.gather(device, &mut places)?;
+        }
+        oracle::judge(&truth, &self.made, &places)?;
+        for device in 0..DEVICES {
+            self.converged(device, &truth).await?;
+        }
+        let conflicts = truth.records.values().filter(|record| record.kind == Kind::Conflict).count();
+        Ok(Lives {
+            seeds: 1,
+            ops: self.made.len() as u64,
+            entries: truth.entries.len() as u64,
+            conflicts: conflicts as u64,
+            refused: places.tray.len() as u64,
+            quarantined: truth.quarantined.len() as u64,
+        })
+    }
+
+    /// Which ops a device still has, as its storage says.
+    fn gather(&self, device: usize, places: &mut Places) -> Result<(), Broken> {
+        let unreadable = |error: wire::WireError| Broken { invariant: Invariant::World, says: error.to_string() };
+        for (slot, bytes) in self.devices[device].disk.all(Database::Outbox) {
+            match slot.table {
+                Table::Ops => places.outbox.insert(wire::decode_op(&bytes).map_err(unreadable)?.id),
+                Table::Tray => {
+                    let entry: TrayEntry = wire::decode(&bytes).map_err(unreadable)?;
+                    places.tray.insert(wire::decode_op(&entry.bytes).map_err(unreadable)?.id)
+                }
+                _ => continue,
+            };
+        }
+        Ok(())
+    }
+
+    /// The device shows exactly what its member may see of what the server has, and nothing waits.
+    async fn converged(&self, device: usize, truth: &Truth) -> Result<(), Broken> {
+        let member = self.devices[device].identity.member;
+        let scopes = self.server.scopes(member).await?;
+        for tab in self.devices[device].tabs.iter().flatten() {
+            let replica = &tab.replica;
+            if let Some(pending) = replica.pending().next() {
+                let says = format!(
+                    "device {device}: {:?} still waits: {:?}, {:?}",
+                    pending.op,
+                    pending.state,
+                    replica.status()
+                );
+                return broken(Invariant::Progress, says);
+            }
+            let shows: BTreeMap<Key, Record> =
+                shown(replica).into_iter().map(|record| (record.key(), record)).collect();
+            let ought: BTreeMap<Key, &Record> = truth
+                .records
+                .values()
+                .filter(|record| !record.deleted && scopes.contains(&record.scope))
+                .map(|record| (record.key(), record))
+                .collect();
+            for (key, record) in &ought {
+                if shows.get(key) != Some(*record) {
+                    let says = format!(
+                        "device {device}: {key:?} shows {:?}, the server has {record:?}; {:?}",
+                        shows.get(key),
+                        replica.status()
+                    );
+                    return broken(Invariant::Convergence, says);
+                }
+            }
+            if let Some(key) = shows.keys().find(|key| !ought.contains_key(key)) {
+                let invariant =
+                    if truth.records.contains_key(key) { Invariant::ScopeLeave } else { Invariant::Convergence };
+                return broken(invariant, format!("device {device}: {key:?} is shown and ought not to be"));
+            }
+        }
+        Ok(())
+    }
+
+    fn at(&mut self, at_ms: i64, next: Next) {
+        self.queued += 1;
+        self.queue.insert((at_ms, self.queued), next);
+    }
+    fn soon(&mut self, within_ms: u64, next: Next) {
+        let after_ms = 1 + self.rng.next_u64() % within_ms;
+        self.at(self.now_ms + after_ms as i64, next);
+    }
+    fn note(&mut self, says: String) {
+        self.history.push(format!("{:>7} ms  {says}", self.now_ms - START_MS));
+    }
+
+    fn tab(&mut self, id: TabId) -> Option<&mut Tab> {
+        self.devices[id.device].tabs[id.tab].as_mut().filter(|tab| tab.life == id.life)
+    }
+    fn tab_id(&self, device: usize, tab: usize) -> Option<TabId> {
+        self.devices[device].tabs[tab].as_ref().map(|open| TabId { device, tab, life: open.life })
+    }
+
+    async fn happen(&mut self, next: Next) -> Result<(), Broken> {
+        match next {
+            Next::Step(step) => self.step(step).await,
+            Next::Event(id, event) => self.tell(id, event).await,
+            Next::Ring(id, timer, set) => {
+                let due = self.tab(id).is_some_and(|tab| tab.timers.get(&timer) == Some(&set));
+                if due { self.tell(id, Event::Rung(timer)).await } else { Ok(()) }
+            }
+            Next::Save(id, save) => self.save(id, save).await,
+            Next::Load(id, database) => {
+                let slots = self.devices[id.device].disk.all(database);
+                self.tell(id, Event::Loaded(database, slots)).await
+            }
+            Next::Read(id, database, saves, slots) => {
+                let disk = &self.devices[id.device].disk;
+                let slots = slots
+                    .into_iter()
+                    .map(|slot| {
+                        let value = disk.get(database, &slot).cloned();
+                        (slot, value)
+                    })
+                    .collect();
+                self.tell(id, Event::Read { database, saves, slots }).await
+            }
+            Next::Connect(id) => self.connect(id).await,
+            Next::Heard(id, line, bytes) => self.heard(id, line, &bytes).await,
+            Next::Said(id, line, bytes) => {
+                let stands = self.tab(id).is_some_and(|tab| tab.line == Some(line));
+                if stands { self.tell(id, Event::Received(bytes)).await } else { Ok(()) }
+            }
+            Next::Closed(id, line) => {
+                if self.tab(id).is_some_and(|tab| tab.line == Some(line)) {
+                    self.hang_up(id);
+                    return self.tell(id, Event::Disconnected).await;
+                }
+                Ok(())
+            }
+            Next::Post(id, bytes) => {
+                let device = &self.devices[id.device];
+                let answer = if device.online { self.server.post(&device.identity, &bytes).await? } else { None };
+                match answer {
+                    Some(answer) => self.tell(id, Event::Received(answer)).await,
+                    None => self.tell(id, Event::Disconnected).await,
+                }
+            }
+            Next::Fetch(id, wanted) => {
+                let device = &self.devices[id.device];
+                let member = device.identity.member;
+                let chunk = if device.online { self.server.snapshot(member, &wanted).await? } else { None };
+                self.tell(id, Event::Fetched(wanted, chunk)).await
+            }
+        }
+    }
+
+    /// Hands an event to a replica and carries out what it wants.
+    async fn tell(&mut self, id: TabId, event: Event) -> Result<(), Broken> {
+        let (now_ms, jitter) = (self.now_ms + self.devices[id.device].skew_ms, self.rng.next_u64() as u32);
+        let Some(tab) = self.tab(id) else { return Ok(()) };
+        if tab.frozen {
+            tab.missed.push_back(event);
+            return Ok(());
+        }
+        let effects = tab.replica.step(Moment { now_ms, jitter }, event);
+        self.watch_tidemarks(id)?;
+        self.carry_out(id, effects).await
+    }
+
+    async fn carry_out(&mut self, id: TabId, effects: Vec<Effect>) -> Result<(), Broken> {
+        for effect in effects {
+            match effect {
+                Effect::Load(database) => self.soon(4, Next::Load(id, database)),
+                Effect::Read { database, saves, slots } => self.soon(4, Next::Read(id, database, saves, slots)),
+                // Always the same delay: saves of one database are carried out in the order in which they came.
+                Effect::Save(save) => self.at(self.now_ms + 3, Next::Save(id, save)),
+                Effect::Connect => self.soon(60, Next::Connect(id)),
+                Effect::Send(bytes) => self.send(id, bytes),
+                Effect::Post(bytes) => self.soon(60, Next::Post(id, bytes)),
+                Effect::Hangup => self.hang_up(id),
+                Effect::Fetch(wanted) => self.soon(80, Next::Fetch(id, wanted)),
+                Effect::Wake { timer, after_ms } => {
+                    self.queued += 1;
+                    let set = self.queued;
+                    if let Some(tab) = self.tab(id) {
+                        tab.timers.insert(timer, set);
+                    }
+                    self.at(self.now_ms + after_ms.max(1) as i64, Next::Ring(id, timer, set));
+                }
+                Effect::Tell(notice) => self.tell_others(id, &notice),
+                Effect::TakeOver => self.elect(id.device, id.tab),
+                Effect::Report(incident) => self.reported(id, incident)?,
+                Effect::Purged(scope) => self.purged(id, scope)?,
+                Effect::Refuse(_, reasons) => self.note(format!("device {}: refused at once: {reasons:?}", id.device)),
+                Effect::Show(_) | Effect::Say(_) | Effect::Complete(_) => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn tell_others(&mut self, id: TabId, notice: &Notice) {
+        for tab in (0..TABS).filter(|tab| *tab != id.tab) {
+            if let Some(other) = self.tab_id(id.device, tab) {
+                self.at(self.now_ms + 1, Next::Event(other, Event::Told(notice.clone())));
+            }
+        }
+    }
+
+    /// One tab of the device holds the lock from now on; whoever held it before learns of it when it next runs.
+    fn elect(&mut self, device: usize, tab: usize) {
+        if let Some(old) = self.devices[device].leader.filter(|old| *old != tab)
+            && let Some(id) = self.tab_id(device, old)
+        {
+            self.at(self.now_ms + 1, Next::Event(id, Event::Deposed));
+        }
+        self.devices[device].leader = Some(tab);
+        if let Some(id) = self.tab_id(device, tab) {
+            self.at(self.now_ms + 1, Next::Event(id, Event::Elected));
+        }
+    }
+
+    async fn save(&mut self, id: TabId, save: Save) -> Result<(), Broken> {
+        let alive = self.tab(id).is_some();
+        // A tab that ended while it was storing may or may not have got there.
+        if !alive && self.rng.next_u64() % 2 == 0 {
+            return Ok(());
+        }
+        let device = &mut self.devices[id.device];
+        let saved = device.disk.save(&save);
+        if saved == Saved::Done {
+            for write in &save.writes {
+                if let crate::sync::replica::Write::Put(slot, bytes) = write
+                    && slot.table == Table::Ops
+                {
+                    let op = wire::decode_op(bytes).map_err(|error| Broken {
+                        invariant: Invariant::World,
+                        says: format!("a stored op cannot be read: {error}"),
+                    })?;
+                    self.made.insert(op.id, op);
+                }
+            }
+        }
+        self.at(self.now_ms + 1, Next::Event(id, Event::Saved(save.ticket, saved)));
+        Ok(())
+    }
+
+    async fn connect(&mut self, id: TabId) -> Result<(), Broken> {
+        let reachable = self.devices[id.device].online;
+        self.lines += 1;
+        let line = self.lines;
+        let Some(tab) = self.tab(id) else { return Ok(()) };
+        tab.line = reachable.then_some(line);
+        tab.arrives_ms = [0; 2];
+        self.tell(id, if reachable { Event::Connected } else { Event::Disconnected }).await
+    }
+
+    /// When the next message of a channel arrives. Usually in order; now and then trouble delays one behind the next.
+    fn arrival(&mut self, id: TabId, way: usize) -> i64 {
+        let delay = 2 + (self.rng.next_u64() % 40) as i64;
+        let reorder = !self.healed && self.rng.next_u64() % 100 == 0;
+        let now_ms = self.now_ms;
+        let Some(tab) = self.tab(id) else { return now_ms + delay };
+        if reorder {
+            return now_ms + delay * 3;
+        }
+        tab.arrives_ms[way] = tab.arrives_ms[way].max(now_ms + delay);
+        tab.arrives_ms[way]
+    }
+
+    fn send(&mut self, id: TabId, bytes: Vec<u8>) {
+        let Some(line) = self.tab(id).and_then(|tab| tab.line) else { return };
+        let at_ms = self.arrival(id, 0);
+        if !self.healed && self.rng.next_u64() % 200 == 0 {
+            self.at(at_ms + 5, Next::Heard(id, line, bytes.clone()));
+        }
+        self.at(at_ms, Next::Heard(id, line, bytes));
+    }
+
+    async fn heard(&mut self, id: TabId, line: u64, bytes: &[u8]) -> Result<(), Broken> {
+        if self.tab(id).is_some_and(|tab| tab.line == Some(line)) {
+            let identity = self.devices[id.device].identity;
+            self.server.hear(line, &identity, bytes).await?;
+            self.deliver().await?;
+        }
+        Ok(())
+    }
+
+    /// Puts everything the server has to say on its way: lost, twice or late while there is trouble.
+    async fn deliver(&mut self) -> Result<(), Broken> {
+        for (line, bytes) in self.server.says() {
+            let Some(id) = self.tab_of(line) else { continue };
+            let at_ms = self.arrival(id, 1);
+            let Some(bytes) = bytes else {
+                self.server.leave(line);
+                self.at(at_ms, Next::Closed(id, line));
+                continue;
+            };
+            let fate = if self.healed { 1_000 } else { self.rng.next_u64() % 300 };
+            match fate {
+                0 => self.note(format!("device {}: a message of the server is lost", id.device)),
+                1 => {
+                    self.at(at_ms, Next::Said(id, line, bytes.clone()));
+                    self.at(at_ms + 7, Next::Said(id, line, bytes));
+                }
+                _ => self.at(at_ms, Next::Said(id, line, bytes)),
+            }
+        }
+        Ok(())
+    }
+
+    fn tab_of(&self, line: u64) -> Option<TabId> {
+        (0..DEVICES).flat_map(|device| (0..TABS).map(move |tab| (device, tab))).find_map(|(device, tab)| {
+            let open = self.devices[device].tabs[tab].as_ref()?;
+            (open.line == Some(line)).then_some(TabId { device, tab, life: open.life })
+        })
+    }
+
+    fn hang_up(&mut self, id: TabId) {
+        if let Some(line) = self.tab(id).and_then(|tab| tab.line.take()) {
+            self.server.leave(line);
+        }
+    }
+    /// The channel breaks without either side wanting it.
+    fn break_line(&mut self, id: TabId) {
+        if self.tab(id).is_some_and(|tab| tab.line.is_some()) {
+            self.hang_up(id);
+            self.soon(50, Next::Event(id, Event::Disconnected));
+        }
+    }
+    fn break_lines(&mut self, device: usize) {
+        for tab in 0..TABS {
+            if let Some(id) = self.tab_id(device, tab) {
+                self.break_line(id);
+            }
+        }
+    }
+
+    async fn open(&mut self, device: usize, tab: usize) -> Result<(), Broken> {
+        if self.devices[device].tabs[tab].is_some() {
+            return Ok(());
+        }
+        self.devices[device].lives += 1;
+        let life = self.devices[device].lives;
+        let replica = Replica::new(self.devices[device].identity);
+        let effects = replica.start();
+        self.devices[device].tabs[tab] = Some(Tab {
+            life,
+            replica,
+            frozen: false,
+            missed: VecDeque::new(),
+            timers: BTreeMap::new(),
+            line: None,
+            arrives_ms: [0; 2],
+            tidemarks: BTreeMap::new(),
+            restores: 0,
+        });
+        self.carry_out(TabId { device, tab, life }, effects).await?;
+        if self.devices[device].leader.is_none() {
+            self.elect(device, tab);
+        }
+        Ok(())
+    }
+
+    fn kill(&mut self, device: usize, tab: usize) {
+        if let Some(id) = self.tab_id(device, tab) {
+            self.hang_up(id);
+        }
+        self.devices[device].tabs[tab] = None;
+        if self.devices[device].leader == Some(tab) {
+            self.devices[device].leader = None;
+            if let Some(heir) = (0..TABS).find(|heir| self.devices[device].tabs[*heir].is_some()) {
+                self.elect(device, heir);
+            }
+        }
+    }
+
+    async fn thaw(&mut self, device: usize, tab: usize) -> Result<(), Broken> {
+        let Some(id) = self.tab_id(device, tab) else { return Ok(()) };
+        let missed = match self.tab(id) {
+            Some(tab) => {
+                tab.frozen = false;
+                std::mem::take(&mut tab.missed)
+            }
+            None => return Ok(()),
+        };
+        for event in missed {
+            self.tell(id, event).await?;
+        }
+        Ok(())
+    }
+
+    async fn step(&mut self, step: Step) -> Result<(), Broken> {
+        if !matches!(step.what, What::Edit { .. } | What::Administer) {
+            self.note(format!("{:?}", step.what));
+        }
+        match step.what {
+            What::Edit { device, tab } => self.edit(device, tab, step.dice, Doing::Work).await,
+            What::Administer => self.edit(0, 0, step.dice, Doing::Administration).await,
+            What::Cut { device } => {
+                self.devices[device].online = false;
+                self.break_lines(device);
+                Ok(())
+            }
+            What::Mend { device } => {
+                self.devices[device].online = true;
+                self.nudge(device);
+                Ok(())
+            }
+            What::Drop { device } => {
+                self.break_lines(device);
+                Ok(())
+            }
+            What::Kill { device, tab } => {
+                self.kill(device, tab);
+                Ok(())
+            }
+            What::Open { device, tab } => self.open(device, tab).await,
+            What::Freeze { device, tab } => {
+                if let Some(tab) = self.devices[device].tabs[tab].as_mut() {
+                    tab.frozen = true;
+                }
+                Ok(())
+            }
+            What::Thaw { device, tab } => self.thaw(device, tab).await,
+            What::CrashServer => {
+                (0..DEVICES).for_each(|device| self.break_lines(device));
+                self.server.crash();
+                Ok(())
+            }
+            What::Backup => self.server.backup().await,
+            What::Restore => {
+                (0..DEVICES).for_each(|device| self.break_lines(device));
+                self.restores += u64::from(self.server.restore().await?);
+                Ok(())
+            }
+            What::Compact => self.server.compact().await,
+            What::Fill { device } => {
+                self.devices[device].disk.full = true;
+                Ok(())
+            }
+            What::Free { device } => {
+                self.devices[device].disk.full = false;
+                Ok(())
+            }
+            What::Evict { device } => {
+                // A browser evicts what no open tab uses.
+                (0..TABS).for_each(|tab| self.kill(device, tab));
+                self.devices[device].disk.evict();
+                Ok(())
+            }
+            What::Skew { device } => {
+                const TEN_YEARS_MS: u64 = 10 * 365 * 86_400_000;
+                self.devices[device].skew_ms = (step.dice % (2 * TEN_YEARS_MS)) as i64 - TEN_YEARS_MS as i64;
+                Ok(())
+            }
+        }
+    }
+
+    fn nudge(&mut self, device: usize) {
+        for tab in 0..TABS {
+            if let Some(id) = self.tab_id(device, tab) {
+                self.soon(20, Next::Event(id, Event::Nudged));
+            }
+        }
+    }
+
+    async fn edit(&mut self, device: usize, tab: usize, dice: u64, doing: Doing) -> Result<(), Broken> {
+        let Some(id) = self.tab_id(device, tab) else { return Ok(()) };
+        let members = self.server.members.clone();
+        let Some(open) = self.tab(id).filter(|tab| !tab.frozen) else { return Ok(()) };
+        let sees = shown(&open.replica);
+        let mut person = people::Person::new(dice, &sees, &members);
+        let drafts = match doing {
+            Doing::Work => person.edit(),
+            Doing::Administration => person.administer(),
+        };
+        if drafts.is_empty() {
+            return Ok(());
+        }
+        let mut ids = ChaCha8Rng::seed_from_u64(!dice);
+        let intent = IntentId(minted(&mut ids));
+        let drafts: Vec<_> = drafts.into_iter().map(|draft| (OpId(minted(&mut ids)), draft)).collect();
+        self.note(format!("device {device} tab {tab}: {drafts:?}"));
+        self.tell(id, Event::Act { intent, drafts }).await
+    }
+
+    /// The end of all trouble: everything is there, reachable and running again.
+    async fn heal(&mut self) -> Result<(), Broken> {
+        self.healed = true;
+        self.note("everything heals".to_owned());
+        for device in 0..DEVICES {
+            self.devices[device].disk.full = false;
+            self.devices[device].online = true;
+            for tab in 0..TABS {
+                self.thaw(device, tab).await?;
+            }
+            // Copies that lost their storage live in memory until their tab is closed, as the banner says.
+            for tab in 0..TABS {
+                let memory_only = self.devices[device].tabs[tab]
+                    .as_ref()
+                    .is_some_and(|tab| tab.replica.status().memory == Memory::MemoryOnly);
+                if memory_only {
+                    self.kill(device, tab);
+                }
+            }
+            self.open(device, 0).await?;
+            self.nudge(device);
+        }
+        Ok(())
+    }
+}
+
+/// What a person is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Doing {
+    /// Their work.
+    Work,
+    /// Who may do and see what.
+    Administration,
+}
+
+/// Everything a copy shows.
+fn shown(replica: &Replica) -> Vec<Record> {
+    replica.keys().into_iter().filter_map(|key| replica.view(key)).map(|record| (*record).clone()).collect()
+}
+
+/// An id out of the seed's dice.
+pub fn minted(rng: &mut ChaCha8Rng) -> Uuid {
+    uuid::Builder::from_random_bytes(Uuid::from_u64_pair(rng.next_u64(), rng.next_u64()).into_bytes()).into_uuid()
+}
