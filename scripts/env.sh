@@ -35,3 +35,7 @@ export PATH
 
 # Leptos reads this while it compiles; set everywhere, `cargo test` and `cargo leptos build` share one build of it.
 export LEPTOS_OUTPUT_NAME=tidemark
+
+# Leptos then erases the types of components where one contains another. Without it a page is one type as deep as the
+# page, and compiling the screens takes longer than compiling everything else.
+export RUSTFLAGS='--cfg erase_components'

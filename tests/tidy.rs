@@ -45,6 +45,13 @@ enum Tests {
     Bound,
 }
 
+/// What a whole file is.
+#[derive(Clone, Copy, PartialEq)]
+enum Room {
+    Production,
+    Tests,
+}
+
 /// One thing that is not written in some part of the tree.
 struct Ban {
     /// Path prefixes that the ban covers.
@@ -174,11 +181,17 @@ fn the_tree_is_tidy() {
     paths.extend(TOP_FILES.iter().map(|name| name.to_string()).filter(|name| root.join(name).exists()));
     assert!(paths.contains("tests/tidy.rs"), "the walk misses files: {paths:?}");
 
+    // Images and fonts are not text, and no rule is about them.
+    let read = |path: &String| Some((path.clone(), String::from_utf8(fs::read(root.join(path)).unwrap()).ok()?));
+    let files: Vec<(String, String)> = paths.iter().filter_map(read).collect();
+    let tests: Vec<String> = files.iter().flat_map(|(path, text)| test_modules(path, &code_only(text))).collect();
+
     let mut findings = Vec::new();
-    for path in &paths {
-        // Images and fonts are not text, and no rule is about them.
-        let Ok(text) = String::from_utf8(fs::read(root.join(path)).unwrap()) else { continue };
-        findings.extend(check(path, &text));
+    for (path, text) in &files {
+        // A module may be kept in a file of another name, which then says what it is.
+        let named = path.starts_with("tests/") || path.ends_with("_tests.rs");
+        let test = named || tests.iter().any(|module| path.starts_with(module));
+        findings.extend(check(path, text, if test { Room::Tests } else { Room::Production }));
     }
     let report: Vec<String> = findings.iter().map(Finding::to_string).collect();
     assert!(findings.is_empty(), "{} places to tidy:\n{}", findings.len(), report.join("\n"));
@@ -200,14 +213,17 @@ fn collect(root: &Path, folder: &str, paths: &mut BTreeSet<String>) {
 }
 
 /// Every rule over one file.
-fn check(path: &str, text: &str) -> Vec<Finding> {
+fn check(path: &str, text: &str, room: Room) -> Vec<Finding> {
     let mut findings = Vec::new();
     let mut found = |line: usize, message: String| findings.push(Finding { path: path.to_string(), line, message });
 
     check_words(text, &mut found);
     if path.ends_with(".rs") {
         let code = code_only(text);
-        let in_tests = test_lines(path, &code);
+        let in_tests = match room {
+            Room::Tests => vec![true; code.lines().count()],
+            Room::Production => test_lines(&code),
+        };
         check_bans(path, &code, &in_tests, &mut found);
         check_layers(path, &code, &mut found);
         check_endpoints(text, &code, &mut found);
@@ -394,12 +410,21 @@ fn end_of_char(chars: &[char], from: usize) -> usize {
     }
 }
 
-/// Which lines are tests: whole files of them, and items under `#[cfg(test)]`.
-fn test_lines(path: &str, code: &str) -> Vec<bool> {
+/// The modules that a file declares for tests only, as the beginnings of their files' paths.
+fn test_modules(path: &str, code: &str) -> Vec<String> {
+    let folder = path.strip_suffix("/lib.rs").or_else(|| path.strip_suffix(".rs")).unwrap_or(path);
+    let lines: Vec<&str> = code.lines().map(str::trim).collect();
+    lines
+        .windows(2)
+        .filter(|pair| pair[0] == "#[cfg(test)]")
+        .filter_map(|pair| pair[1].trim_start_matches("pub ").strip_prefix("mod ")?.strip_suffix(';'))
+        .flat_map(|name| [format!("{folder}/{name}.rs"), format!("{folder}/{name}/")])
+        .collect()
+}
+
+/// Which lines of a production file are tests all the same: items under `#[cfg(test)]`.
+fn test_lines(code: &str) -> Vec<bool> {
     let lines: Vec<&str> = code.lines().collect();
-    if path.starts_with("tests/") || path.ends_with("/tests.rs") || path.ends_with("_tests.rs") {
-        return vec![true; lines.len()];
-    }
     let mut in_tests = vec![false; lines.len()];
     for start in 0..lines.len() {
         let line = lines[start].trim_start();
@@ -427,7 +452,8 @@ mod tests {
     /// Asserts that exactly these lines of the text are found, by a message that contains these words.
     fn assert_found(path: &str, text: &str, expected: &[(usize, &str)]) {
         let text = format!("//! A room.\n{text}");
-        let findings = check(path, &text);
+        let room = if path.starts_with("tests/") { Room::Tests } else { Room::Production };
+        let findings = check(path, &text, room);
         let lines: Vec<usize> = findings.iter().map(|finding| finding.line).collect();
         let wanted: Vec<usize> = expected.iter().map(|(line, _)| *line).collect();
         assert_eq!(lines, wanted, "{path}: {findings:?}\n{text}");
@@ -501,9 +527,16 @@ mod tests {
     }
 
     #[test]
+    fn a_module_declared_for_tests_is_tests_through_and_through() {
+        let code = "#[cfg(test)]\nmod laws;\n#[cfg(test)]\nmod here {\n}\nmod more;";
+        assert_eq!(test_modules("src/server/store.rs", code), ["src/server/store/laws.rs", "src/server/store/laws/"]);
+        assert_eq!(check("src/a.rs", "//! A room.\nx.unwrap();", Room::Tests), []);
+    }
+
+    #[test]
     fn a_file_says_what_it_is_for_and_has_an_end() {
-        assert_eq!(check("src/app/a.rs", "fn a() {}")[0].line, 1);
+        assert_eq!(check("src/app/a.rs", "fn a() {}", Room::Production)[0].line, 1);
         let long = format!("//! A room.\n{}", "//\n".repeat(LINES_MAX));
-        assert_eq!(check("src/app/a.rs", &long)[0].line, LINES_MAX + 1);
+        assert_eq!(check("src/app/a.rs", &long, Room::Production)[0].line, LINES_MAX + 1);
     }
 }
