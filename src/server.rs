@@ -18,6 +18,7 @@ pub mod serve;
 pub mod socket;
 pub mod state;
 
+pub mod bench;
 pub mod core;
 pub mod hub;
 pub mod store;

@@ -6,6 +6,8 @@
 mod live;
 mod planned;
 mod system;
+#[cfg(test)]
+mod tests;
 mod writer;
 
 use crate::model::choice::Role;

@@ -1,13 +1,13 @@
 //! The changes the server makes itself, written as ops like everybody's, so that they take the same way through settling,
 //! log and live channel. Their ids are derived, not drawn: the same change at the same moment is the same op.
 
-use crate::model::id::{DeviceId, IntentId, MemberId, OpId, RecordId, WorkspaceId};
+use crate::model::id::{DeviceId, IntentId, OpId, RecordId, WorkspaceId};
 use crate::model::kinds::Kind;
 use crate::model::record::{Key, Record, Version};
 use crate::model::value::{Name, Value};
 use crate::server::core::SystemChange;
 use crate::sync::op::{Action, Change, Op, SCHEMA};
-use crate::sync::settle::FrozenOp;
+use crate::sync::settle::{Author, Authority, FrozenOp};
 use crate::sync::wire::{WireError, encode};
 use std::collections::BTreeMap;
 use uuid::Uuid;
@@ -27,15 +27,20 @@ pub(super) struct Mint {
 }
 
 impl Mint {
-    /// In whose name the change is made, and to which record.
-    pub fn subject(&self, change: &SystemChange) -> (MemberId, Key) {
-        match change {
-            SystemChange::Join { member, .. } | SystemChange::Leave { member } => {
-                (*member, Key::new(Kind::Member, (*member).into()))
+    /// In whose name and by what right the change is made, and to which record.
+    pub fn subject(&self, change: &SystemChange) -> (Author, Key) {
+        let (member, authority, key) = match change {
+            SystemChange::Join { member, .. } => (*member, Authority::Server, Key::new(Kind::Member, (*member).into())),
+            // By their own right, which anybody has but the last owner.
+            SystemChange::Leave { member } => (*member, Authority::Own, Key::new(Kind::Member, (*member).into())),
+            SystemChange::DeviceSeen { member, device, .. } => {
+                (*member, Authority::Server, Key::new(Kind::Device, RecordId(device.0)))
             }
-            SystemChange::DeviceSeen { member, device, .. } => (*member, Key::new(Kind::Device, RecordId(device.0))),
-            SystemChange::Audit { by, .. } => (*by, Key::new(Kind::AuditEntry, RecordId(self.id("record")))),
-        }
+            SystemChange::Audit { by, .. } => {
+                (*by, Authority::Server, Key::new(Kind::AuditEntry, RecordId(self.id("record"))))
+            }
+        };
+        (Author { member, authority }, key)
     }
 
     /// What to do to the record as it is now; `None` if it is so already.

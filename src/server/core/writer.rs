@@ -13,8 +13,9 @@ use crate::model::record::{Key, Version};
 use crate::model::scope::Scope;
 use crate::server::hub::Hub;
 use crate::server::store::{Changes, Compaction, Found, Quarantined, Store, StoreError, Workspace, Write};
-use crate::sync::op::{Class, Code, Outcome, Reason, Receipt};
-use crate::sync::settle::{Author, Authority, FrozenOp, Kept, Need, Working, intents, settle, wants};
+use crate::sync::op::{Outcome, Receipt};
+use crate::sync::settle::{Author, Authority, FrozenOp, Need, Working, discarded, intents, settle, wants};
+use crate::sync::wire::ScopeState;
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -28,8 +29,6 @@ const BATCH_JOBS_MAX: usize = 256;
 const BATCH_BYTES_MAX: usize = 16 << 20;
 /// Records and receipts the writer remembers over all workspaces, about 1 KiB each, before it forgets them and loads again.
 const REMEMBERED_MAX: usize = 30_000;
-/// Rounds of loading for one intent. Each round reaches at least one record further, and trees are not this deep.
-const ROUNDS_MAX: usize = 64;
 /// Log entries dropped in one transaction of a compaction.
 const COMPACTION_ENTRIES_MAX: u64 = 20_000;
 
@@ -287,15 +286,23 @@ impl<S: Store> Writer<S> {
         author: &Author,
         intent: &[FrozenOp],
     ) -> Result<Vec<Receipt>, Trouble> {
-        for _ in 0..ROUNDS_MAX {
-            let Some(working) = self.loaded.get_mut(&turn.workspace) else { break };
+        let mut asked: BTreeSet<Need> = BTreeSet::new();
+        while let Some(working) = self.loaded.get_mut(&turn.workspace) {
             let settled = catch_unwind(AssertUnwindSafe(|| settle(working, author, intent, turn.now_ms)));
             match settled.map_err(|_| Trouble::Job(turn.at))? {
                 Ok(settled) => {
                     self.remembered += settled.kept.len() + settled.entries.len();
                     return Ok(turn.planned.add(settled));
                 }
-                Err(needs) => self.load(turn.write, turn.workspace, needs).await?,
+                Err(needs) => {
+                    // Each round brings something new, so there is a last one; asking for the same again would go on for ever.
+                    let before = asked.len();
+                    asked.extend(needs.iter().copied());
+                    if asked.len() == before {
+                        break;
+                    }
+                    self.load(turn.write, turn.workspace, needs).await?;
+                }
             }
         }
         Err(Trouble::Job(turn.at))
@@ -335,11 +342,16 @@ impl<S: Store> Writer<S> {
                 Ok(Ok(Came::Receipts(receipts)))
             }
             Job::Discard { ops, .. } => {
-                let head = self.loaded.get(&turn.workspace).map_or(0, Working::head);
-                let kept: Vec<Kept> = ops.iter().map(|held| discarded(held, head, turn.now_ms)).collect();
-                turn.planned.freed.extend(ops.iter().map(|held| held.op));
-                turn.planned.kept.extend(kept.iter().cloned());
-                Ok(Ok(Came::Receipts(kept.into_iter().map(|kept| kept.receipt).collect())))
+                let needs: Vec<Need> = ops.iter().map(|held| Need::Receipt(held.op)).collect();
+                let mut receipts = Vec::new();
+                for found in turn.write.load(turn.workspace, &needs).await? {
+                    let Found::Receipt(op, Some(kept)) = found else { continue };
+                    let kept = discarded(&kept, turn.now_ms);
+                    receipts.push(kept.receipt.clone());
+                    turn.planned.kept.push(kept);
+                    turn.planned.freed.push(op);
+                }
+                Ok(Ok(Came::Receipts(receipts)))
             }
             Job::Open { .. } => Ok(Ok(Came::Nothing)),
             Job::Compact { .. } | Job::NewEpoch { .. } => Ok(Err(CoreError::Missing)),
@@ -355,12 +367,11 @@ impl<S: Store> Writer<S> {
         for (place, change) in changes.iter().enumerate() {
             let head = self.loaded.get(&turn.workspace).map_or(0, Working::head);
             let mint = Mint { workspace: turn.workspace, at: turn.at, place, now_ms: turn.now_ms, head };
-            let (member, key) = mint.subject(change);
+            let (author, key) = mint.subject(change);
             self.load(turn.write, turn.workspace, vec![Need::Record(key)]).await?;
             let record = self.loaded.get(&turn.workspace).and_then(|working| working.record(key));
             let Some(action) = mint.action(change, record) else { continue };
             let Ok(frozen) = mint.op(key, change, action) else { return Err(Trouble::Job(turn.at)) };
-            let author = Author { member, authority: Authority::Server };
             let receipts = self.settle(turn, &author, &[frozen]).await?;
             if let Some(reason) = receipts.into_iter().find_map(|receipt| receipt.reason) {
                 return Ok(Err(CoreError::Refused(reason.says)));
@@ -435,11 +446,11 @@ impl<S: Store> Writer<S> {
 async fn stand<W: Write>(
     write: &mut W,
     stored: &Workspace,
-    scopes: Vec<crate::sync::wire::ScopeState>,
+    scopes: Vec<ScopeState>,
     working: &mut Working,
 ) -> Result<Standing, StoreError> {
     // Projects by their scopes, so that deleted ones are among them: their conflicts still concern the same people.
-    let project = |state: &crate::sync::wire::ScopeState| match state.scope {
+    let project = |state: &ScopeState| match state.scope {
         Scope::Project(id) => Some(Need::Record(Key::new(Kind::Project, id))),
         Scope::Workspace | Scope::Personal(_) => None,
     };
@@ -451,23 +462,6 @@ async fn stand<W: Write>(
         found.supply(working);
     }
     Ok(standing)
-}
-
-/// The receipt of an op an owner refused.
-fn discarded(held: &Quarantined, head: Version, now_ms: i64) -> Kept {
-    let says = "An owner of the workspace looked at this edit and did not accept it. It is kept in your tray.";
-    Kept {
-        receipt: Receipt {
-            op: held.op,
-            outcome: Outcome::Rejected,
-            class: Class::Rejected,
-            seq: head,
-            reason: Some(Reason { code: Code::Forbidden, field: None, says: says.to_owned() }),
-            conflict: None,
-            at_ms: now_ms,
-        },
-        digest: xxhash_rust::xxh3::xxh3_64(&held.bytes),
-    }
 }
 
 impl Job {

@@ -4,7 +4,7 @@
 
 #[cfg(test)]
 #[path = "sqlite_tests.rs"]
-mod tests;
+pub mod tests;
 
 use super::*;
 use crate::model::record::Field;

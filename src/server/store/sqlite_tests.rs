@@ -28,7 +28,7 @@ impl Drop for Scratch {
     }
 }
 
-async fn on_disk() -> (Sqlite, Scratch) {
+pub async fn on_disk() -> (Sqlite, Scratch) {
     let scratch = Scratch::new();
     let store = Sqlite::open(&scratch.file("tidemark.db")).await.unwrap();
     (store, scratch)

@@ -1,0 +1,647 @@
+//! The core on a store: what a device may rely on. Written against any store; `laws!` runs them all on one.
+
+use super::*;
+use crate::model::choice::ProjectState;
+use crate::model::id::RecordId;
+use crate::model::kinds::Kind;
+use crate::model::record::Field;
+use crate::model::value::{Name, Value};
+use crate::server::store::sqlite::tests::{Scratch, on_disk};
+use crate::sync::checksum::Sum;
+use crate::sync::op::{Action, Change, Effect, Op};
+use crate::sync::settle::Authority;
+use crate::sync::wire::{FromServer, ScopeState, encode};
+use serde_bytes::ByteBuf;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use uuid::Uuid;
+
+macro_rules! laws {
+    ($fresh:expr; $($law:ident)*) => {$(
+        #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+        async fn $law() {
+            let (store, _guard) = $fresh.await;
+            super::$law(store).await;
+        }
+    )*};
+}
+
+mod sqlite {
+    laws!(super::on_disk();
+        a_new_workspace_has_its_owner
+        a_tree_made_in_one_push_is_settled_logged_and_summed
+        a_resend_gets_the_same_answer_and_changes_nothing
+        what_cannot_be_read_is_answered_in_its_place
+        pushes_from_many_tasks_take_their_places_without_gaps
+        a_private_project_is_simply_absent_for_others
+        everything_committed_reaches_those_who_follow
+        who_may_see_more_or_less_is_told
+        who_takes_too_little_is_told_to_pull
+        a_member_who_left_is_cut_off_and_their_edits_are_held
+        a_snapshot_and_the_log_after_it_make_the_whole
+        a_long_absence_is_read_in_pages_that_split_no_intent
+        a_restart_forgets_nothing
+        two_workspaces_with_the_same_ids_never_touch
+        a_stopped_core_acknowledges_nothing
+    );
+}
+
+/// A clock that is one second further whenever it is read.
+#[derive(Clone)]
+struct Ticks(Arc<AtomicI64>);
+
+impl Ticks {
+    fn new() -> Self {
+        Self(Arc::new(AtomicI64::new(1_800_000_000_000)))
+    }
+}
+impl Clock for Ticks {
+    fn now_ms(&self) -> i64 {
+        self.0.fetch_add(1000, Ordering::Relaxed)
+    }
+}
+
+fn uuid(n: u128) -> Uuid {
+    Uuid::from_u128(n)
+}
+fn id(n: u128) -> RecordId {
+    RecordId(uuid(n))
+}
+
+const OWNER: MemberId = MemberId(Uuid::from_u128(1));
+const ANA: MemberId = MemberId(Uuid::from_u128(2));
+const WORKSPACE: WorkspaceId = WorkspaceId(Uuid::from_u128(77));
+const PROJECT: u128 = 1000;
+const STEP: u128 = 1002;
+
+/// A workspace with an owner, and one more member.
+struct House<S: Store> {
+    core: Core<S>,
+    workspace: WorkspaceId,
+    next: AtomicU64,
+}
+
+impl<S: Store> House<S> {
+    async fn new(store: S) -> Self {
+        let core = Core::start(store, Ticks::new());
+        let house = Self { core, workspace: WORKSPACE, next: AtomicU64::new(1) };
+        house.create(WORKSPACE).await;
+        house
+    }
+    async fn create(&self, id: WorkspaceId) {
+        let new = NewWorkspace { id, name: "Yard".into(), owner: OWNER, owner_name: "Olga".into() };
+        self.core.create_workspace(new).await.unwrap();
+        let join = SystemChange::Join { member: ANA, name: "Ana".into(), role: Role::Member };
+        self.core.system(id, vec![join]).await.unwrap();
+    }
+    /// The frozen bytes of an op; ops of one intent share the number.
+    fn op(&self, intent: u64, kind: Kind, record: u128, action: Action) -> ByteBuf {
+        let n = self.next.fetch_add(1, Ordering::Relaxed);
+        let op = Op {
+            id: OpId(uuid(1 << 64 | u128::from(n))),
+            device: DeviceId(uuid(5)),
+            incarnation: 1,
+            counter: n,
+            intent: IntentId(uuid(1 << 65 | u128::from(intent))),
+            after: Vec::new(),
+            schema: SCHEMA,
+            kind,
+            record: id(record),
+            action,
+            claimed_ms: 0,
+            offset_ms: 0,
+        };
+        ByteBuf::from(encode(&op).unwrap())
+    }
+    fn intent(&self) -> u64 {
+        self.next.fetch_add(1, Ordering::Relaxed)
+    }
+    fn make(&self, intent: u64, kind: Kind, record: u128, fields: &[(&'static str, Value)]) -> ByteBuf {
+        let fields = fields.iter().map(|(name, value)| (Name::new(name), value.clone())).collect();
+        self.op(intent, kind, record, Action::Create { fields })
+    }
+    fn task(&self, intent: u64, record: u128) -> ByteBuf {
+        self.make(intent, Kind::Task, record, &[("title", "A task".into()), ("step", id(STEP).into())])
+    }
+    fn tree(&self) -> Vec<ByteBuf> {
+        let one = self.intent();
+        vec![
+            self.make(one, Kind::Project, PROJECT, &[("title", "House".into())]),
+            self.make(one, Kind::Phase, 1001, &[("title", "Ground".into()), ("project", id(PROJECT).into())]),
+            self.make(one, Kind::Step, STEP, &[("title", "Slab".into()), ("phase", id(1001).into())]),
+            self.task(one, 1003),
+        ]
+    }
+    /// Sets a field as somebody who has just seen it.
+    async fn set(&self, kind: Kind, record: u128, field: &'static str, now: Value) -> ByteBuf {
+        let select = Select::Keys(vec![Key::new(kind, id(record))]);
+        let seen = self.core.records_of(self.workspace, OWNER, &select, 1).await.unwrap();
+        let seen = seen.first().expect("the record is there");
+        let change = Change { base: seen.version(field), was: seen.get(field).clone(), now };
+        let changes = BTreeMap::from([(Name::new(field), change)]);
+        self.op(self.intent(), kind, record, Action::Set { changes })
+    }
+    async fn push_as(&self, member: MemberId, ops: Vec<ByteBuf>) -> Vec<Receipt> {
+        let author = Author { member, authority: Authority::Own };
+        let pushed = self.core.push(self.workspace, &author, Push { batch: 9, ops }).await.unwrap();
+        assert_eq!(pushed.batch, 9);
+        pushed.receipts
+    }
+    async fn push(&self, ops: Vec<ByteBuf>) -> Vec<Receipt> {
+        self.push_as(OWNER, ops).await
+    }
+    /// Pushes what must be taken as it is.
+    async fn apply(&self, ops: Vec<ByteBuf>) {
+        let receipts = self.push(ops).await;
+        assert!(receipts.iter().all(|receipt| receipt.outcome == Outcome::Applied), "{receipts:?}");
+    }
+    async fn welcome(&self, member: MemberId) -> Result<Welcome, CoreError> {
+        let (device, incarnation) = (DeviceId(uuid(5)), 1);
+        let hello =
+            Hello { protocol: PROTOCOL, schema: SCHEMA, device, incarnation, epoch: None, tidemarks: BTreeMap::new() };
+        self.core.welcome(self.workspace, member, &hello).await
+    }
+    /// Where the scopes the owner sees stand.
+    async fn states(&self) -> BTreeMap<Scope, ScopeState> {
+        let welcome = self.welcome(OWNER).await.unwrap();
+        welcome.scopes.into_iter().map(|state| (state.scope, state)).collect()
+    }
+    async fn pull(&self, member: MemberId, tidemarks: &[(Scope, Version)]) -> Pulled {
+        let pull = Pull { tidemarks: tidemarks.iter().copied().collect() };
+        self.core.pull(self.workspace, member, &pull).await.unwrap()
+    }
+    /// A copy of a scope made from snapshot chunks.
+    async fn snapshot(&self, scope: Scope) -> (Copy, Version) {
+        let mut copy = Copy::default();
+        let mut wanted = SnapshotWanted { scope, at: None, after: None };
+        loop {
+            let chunk = self.core.snapshot(self.workspace, OWNER, &wanted).await.unwrap();
+            copy.0.extend(chunk.records.into_iter().map(|record| (record.key(), record)));
+            wanted = SnapshotWanted { scope, at: Some(chunk.at), after: chunk.next };
+            if chunk.next.is_none() {
+                return (copy, chunk.at);
+            }
+        }
+    }
+    async fn subscribe(&self, member: MemberId, scopes: &[Scope]) -> Subscription {
+        let who = Subscriber { workspace: self.workspace, member, device: DeviceId(uuid(5)), session: [0; 32] };
+        self.core.subscribe(who, &scopes.iter().copied().collect()).await.unwrap()
+    }
+}
+
+async fn next(subscription: &mut Subscription) -> FromServer {
+    let waited = tokio::time::timeout(std::time::Duration::from_secs(20), subscription.next()).await;
+    decode(&waited.expect("a message comes").expect("the connection stays")).unwrap()
+}
+
+fn project() -> Scope {
+    Scope::Project(id(PROJECT))
+}
+
+/// What a device makes of entries.
+#[derive(Debug, Clone, Default, PartialEq)]
+struct Copy(BTreeMap<Key, Record>);
+
+impl Copy {
+    fn apply(&mut self, entries: &[Entry]) {
+        for entry in entries {
+            let fresh = || Record {
+                kind: entry.kind,
+                id: entry.record,
+                scope: entry.scope,
+                fields: BTreeMap::new(),
+                seq: 0,
+                deleted: false,
+            };
+            match &entry.effect {
+                Effect::Put(fields) => {
+                    let record = self.0.entry(entry.key()).or_insert_with(fresh);
+                    for (name, value) in fields {
+                        if entry.seq > record.version(name.as_str()) {
+                            record.fields.insert(name.clone(), Field { value: value.clone(), version: entry.seq });
+                        }
+                    }
+                    record.seq = record.seq.max(entry.seq);
+                }
+                Effect::Delete => {
+                    if self.0.get(&entry.key()).is_some_and(|record| entry.seq > record.seq) {
+                        self.0.remove(&entry.key());
+                    }
+                }
+            }
+        }
+    }
+    fn sum(&self) -> Sum {
+        self.0.values().map(Sum::of).sum()
+    }
+}
+
+fn sum(state: &ScopeState) -> Sum {
+    Sum { count: state.count, checksum: state.checksum }
+}
+
+async fn a_new_workspace_has_its_owner(store: impl Store) {
+    let house = House::new(store).await;
+    let welcome = house.welcome(OWNER).await.unwrap();
+    let scopes: Vec<Scope> = welcome.scopes.iter().map(|state| state.scope).collect();
+    assert_eq!(scopes, [Scope::Workspace, Scope::Personal(OWNER)]);
+    assert_eq!(house.core.role(WORKSPACE, OWNER).await.unwrap(), Some(Role::Owner));
+    assert_eq!(house.core.role(WORKSPACE, ANA).await.unwrap(), Some(Role::Member));
+    let members = house.core.records_of(WORKSPACE, ANA, &Select::Kind(Kind::Member), 9).await.unwrap();
+    assert_eq!(members.iter().map(|member| member.text("name")).collect::<Vec<_>>(), ["Olga", "Ana"]);
+    let again = NewWorkspace { id: WORKSPACE, name: "Yard".into(), owner: ANA, owner_name: "Ana".into() };
+    assert!(matches!(house.core.create_workspace(again).await, Err(CoreError::Exists)));
+    assert!(matches!(house.welcome(MemberId(uuid(3))).await, Err(CoreError::NotAMember)));
+    let nowhere = WorkspaceId(uuid(78));
+    assert!(matches!(house.core.head(nowhere).await, Err(CoreError::NoWorkspace)));
+
+    // Heard of again within the hour, a device writes nothing.
+    let (device, name, agent) = (DeviceId(uuid(9)), "Phone".to_owned(), "Firefox".to_owned());
+    let seen = SystemChange::DeviceSeen { member: ANA, device, name, agent };
+    let first = house.core.system(WORKSPACE, vec![seen.clone()]).await.unwrap();
+    assert_eq!(house.core.system(WORKSPACE, vec![seen]).await.unwrap(), first);
+    let leave = vec![SystemChange::Leave { member: OWNER }];
+    assert!(matches!(house.core.system(WORKSPACE, leave).await, Err(CoreError::Refused(_))), "the last owner stays");
+}
+
+async fn a_tree_made_in_one_push_is_settled_logged_and_summed(store: impl Store) {
+    let house = House::new(store).await;
+    house.apply(house.tree()).await;
+    let states = house.states().await;
+    let tidemarks: Vec<(Scope, Version)> = states.keys().map(|scope| (*scope, 0)).collect();
+    let pulled = house.pull(OWNER, &tidemarks).await;
+    assert_eq!((pulled.head, pulled.more, pulled.gone.len()), (house.core.head(WORKSPACE).await.unwrap(), false, 0));
+    assert_eq!(pulled.frames.len(), states.len());
+    for frame in &pulled.frames {
+        assert_eq!((frame.from, frame.to), (0, pulled.head));
+        let mut copy = Copy::default();
+        copy.apply(&frame.entries);
+        let state = &states[&frame.scope];
+        assert_eq!(copy.sum(), sum(state), "{}", frame.scope);
+        assert_eq!(frame.entries.last().map_or(0, |entry| entry.seq), state.head);
+        assert_eq!(copy, house.snapshot(frame.scope).await.0);
+    }
+    assert!(states[&project()].count >= 4);
+    let key = Key::new(Kind::Task, id(1003));
+    assert_eq!(house.core.history(WORKSPACE, ANA, key, 9).await.unwrap().last().unwrap().by, Some(OWNER));
+}
+
+async fn a_resend_gets_the_same_answer_and_changes_nothing(store: impl Store) {
+    let house = House::new(store).await;
+    let tree = house.tree();
+    let first = house.push(tree.clone()).await;
+    let head = house.core.head(WORKSPACE).await.unwrap();
+    let (again, at_once) = tokio::join!(house.push(tree.clone()), house.push(tree.clone()));
+    assert_eq!((&again, &at_once), (&first, &first));
+    assert_eq!(house.core.head(WORKSPACE).await.unwrap(), head);
+    // The same op id with other bytes is another op, and refused.
+    let mut other: Op = decode(&tree[3]).unwrap();
+    other.claimed_ms += 1;
+    let receipts = house.push(vec![ByteBuf::from(encode(&other).unwrap())]).await;
+    assert_eq!(receipts[0].reason.as_ref().unwrap().code, Code::Reused);
+    assert_eq!(house.push(tree).await, first);
+}
+
+async fn what_cannot_be_read_is_answered_in_its_place(store: impl Store) {
+    let house = House::new(store).await;
+    house.apply(house.tree()).await;
+    let code = |receipt: &Receipt| receipt.reason.as_ref().map(|reason| reason.code);
+    let newer = |bytes: ByteBuf| {
+        let mut op: Op = decode(&bytes).unwrap();
+        op.schema = SCHEMA + 1;
+        (op.id, ByteBuf::from(encode(&op).unwrap()))
+    };
+    let shared = house.intent();
+    let (later_id, later) = newer(house.task(shared, 2000));
+    let ops = vec![
+        ByteBuf::from(vec![0xc1, 1, 2]),
+        house.task(house.intent(), 2001),
+        later,
+        house.task(shared, 2002),
+        house.task(house.intent(), 2003),
+    ];
+    let receipts = house.push(ops).await;
+    let codes: Vec<Option<Code>> = receipts.iter().map(code).collect();
+    assert_eq!(codes, [Some(Code::Malformed), None, Some(Code::Schema), Some(Code::Intent), None]);
+    assert_eq!((receipts[0].op, receipts[2].op), (NIL_OP, later_id));
+    let receipts = house.push(vec![ByteBuf::new()]).await;
+    assert_eq!(receipts.iter().map(code).collect::<Vec<_>>(), [Some(Code::Malformed)]);
+    let author = Author { member: OWNER, authority: Authority::Own };
+    let many = Push { batch: 1, ops: vec![ByteBuf::new(); PUSH_OPS_MAX + 1] };
+    assert!(matches!(house.core.push(WORKSPACE, &author, many).await, Err(CoreError::TooMuch)));
+}
+
+async fn pushes_from_many_tasks_take_their_places_without_gaps(store: impl Store) {
+    const TASKS: u128 = 12;
+    const OPS: u128 = 15;
+    let house = Arc::new(House::new(store).await);
+    house.apply(house.tree()).await;
+    let pushing = (0..TASKS).map(|task| {
+        let house = Arc::clone(&house);
+        tokio::spawn(async move {
+            let mut seqs = Vec::new();
+            for n in 0..OPS {
+                let receipts = house.push(vec![house.task(house.intent(), 10_000 + task * 100 + n)]).await;
+                assert_eq!(receipts[0].outcome, Outcome::Applied);
+                seqs.push(receipts[0].seq);
+                assert!(house.core.head(WORKSPACE).await.unwrap() >= receipts[0].seq, "what is acknowledged is there");
+            }
+            assert!(seqs.is_sorted_by(|left, right| left < right));
+        })
+    });
+    for task in pushing.collect::<Vec<_>>() {
+        task.await.unwrap();
+    }
+    let states = house.states().await;
+    let tidemarks: Vec<(Scope, Version)> =
+        states.keys().map(|scope| (*scope, 0)).chain([(Scope::Personal(ANA), 0)]).collect();
+    let mut seqs: Vec<Version> = Vec::new();
+    for frame in house.pull(OWNER, &tidemarks).await.frames {
+        seqs.extend(frame.entries.iter().map(|entry| entry.seq));
+        let mut copy = Copy::default();
+        copy.apply(&frame.entries);
+        assert_eq!(copy.sum(), sum(&states[&frame.scope]));
+    }
+    seqs.sort_unstable();
+    assert_eq!(seqs, (1..=house.core.head(WORKSPACE).await.unwrap()).collect::<Vec<_>>());
+    let tasks = house.core.records_of(WORKSPACE, OWNER, &Select::Kind(Kind::Task), 1000).await.unwrap();
+    let mut numbers: Vec<i64> = tasks.iter().filter_map(|task| task.int("number")).collect();
+    numbers.sort_unstable();
+    numbers.dedup();
+    assert_eq!(numbers.len(), tasks.len(), "no number is given twice");
+}
+
+async fn a_private_project_is_simply_absent_for_others(store: impl Store) {
+    let house = House::new(store).await;
+    house.apply(house.tree()).await;
+    assert!(house.core.scopes(WORKSPACE, ANA).await.unwrap().contains(&project()));
+    house.apply(vec![house.set(Kind::Project, PROJECT, "private", true.into()).await]).await;
+
+    assert!(!house.core.scopes(WORKSPACE, ANA).await.unwrap().contains(&project()));
+    let pulled = house.pull(ANA, &[(project(), 0), (Scope::Workspace, 0), (Scope::Personal(OWNER), 0)]).await;
+    assert_eq!(pulled.frames.iter().map(|frame| frame.scope).collect::<Vec<_>>(), [Scope::Workspace]);
+    assert!(pulled.gone.is_empty());
+    let wanted = SnapshotWanted { scope: project(), at: None, after: None };
+    assert!(matches!(house.core.snapshot(WORKSPACE, ANA, &wanted).await, Err(CoreError::Forbidden)));
+    assert!(house.core.records_of(WORKSPACE, ANA, &Select::Kind(Kind::Task), 9).await.unwrap().is_empty());
+    let key = Key::new(Kind::Task, id(1003));
+    assert!(house.core.history(WORKSPACE, ANA, key, 9).await.unwrap().is_empty());
+    assert!(house.core.snapshot(WORKSPACE, OWNER, &wanted).await.is_ok());
+}
+
+async fn everything_committed_reaches_those_who_follow(store: impl Store) {
+    let house = House::new(store).await;
+    house.apply(house.tree()).await;
+    let (mut copy, at) = house.snapshot(project()).await;
+    let mut mine = house.subscribe(OWNER, &[project(), Scope::Workspace]).await;
+    let mut hers = house.subscribe(ANA, &[project(), Scope::Personal(OWNER)]).await;
+    for n in 0..5 {
+        house.apply(vec![house.task(house.intent(), 3000 + n)]).await;
+    }
+    let mut tidemark = at;
+    for _ in 0..5 {
+        let FromServer::Frame(frame) = next(&mut mine).await else { panic!("a frame comes") };
+        assert_eq!(frame.scope, project());
+        assert!(frame.from <= tidemark && frame.to > tidemark);
+        tidemark = frame.to;
+        copy.apply(&frame.entries);
+        let FromServer::Frame(same) = next(&mut hers).await else { panic!("the same frame comes") };
+        assert_eq!(same, frame);
+    }
+    assert_eq!(copy, house.snapshot(project()).await.0);
+    house.core.beat(&mine).await.unwrap();
+    let FromServer::Beat { head, scopes, .. } = next(&mut mine).await else { panic!("a beat comes") };
+    assert_eq!(head, tidemark);
+    assert_eq!(scopes.iter().map(sum).collect::<Vec<_>>()[1], copy.sum());
+    // Somebody else's personal scope was asked for and not followed.
+    house.core.beat(&hers).await.unwrap();
+    let FromServer::Beat { scopes, .. } = next(&mut hers).await else { panic!("a beat comes") };
+    assert_eq!(scopes.iter().map(|state| state.scope).collect::<Vec<_>>(), [project()]);
+}
+
+async fn who_may_see_more_or_less_is_told(store: impl Store) {
+    let house = House::new(store).await;
+    let mut hers = house.subscribe(ANA, &[Scope::Workspace]).await;
+    house.apply(house.tree()).await;
+    assert_eq!(next(&mut hers).await, FromServer::ScopeJoin(project()));
+    house.core.follow(&hers, &BTreeSet::from([project()])).await.unwrap();
+    house.apply(vec![house.set(Kind::Project, PROJECT, "private", true.into()).await]).await;
+    assert_eq!(next(&mut hers).await, FromServer::ScopeLeave(project()));
+    house.apply(vec![house.task(house.intent(), 3000)]).await;
+    let members = Value::List(vec![ANA.into()]);
+    house.apply(vec![house.set(Kind::Project, PROJECT, "members", members).await]).await;
+    // Nothing of what happened meanwhile came in between.
+    assert_eq!(next(&mut hers).await, FromServer::ScopeJoin(project()));
+}
+
+async fn who_takes_too_little_is_told_to_pull(store: impl Store) {
+    let house = House::new(store).await;
+    house.apply(house.tree()).await;
+    let mut slow = house.subscribe(ANA, &[project()]).await;
+    let mut steady = house.subscribe(OWNER, &[project()]).await;
+    for n in 0..crate::server::hub::QUEUE_MESSAGES_MAX as u128 + 1 {
+        house.apply(vec![house.task(house.intent(), 3000 + n)]).await;
+        assert!(matches!(next(&mut steady).await, FromServer::Frame(_)));
+    }
+    let FromServer::Refused { refusal, .. } = next(&mut slow).await else { panic!("it is told at once") };
+    assert_eq!(refusal, Refusal::TooSlow);
+    assert!(slow.next().await.is_none());
+    drop(slow);
+    assert_eq!(house.core.hub().connections(), 1);
+}
+
+async fn a_member_who_left_is_cut_off_and_their_edits_are_held(store: impl Store) {
+    let house = House::new(store).await;
+    house.apply(house.tree()).await;
+    let mut hers = house.subscribe(ANA, &[project()]).await;
+    house.core.system(WORKSPACE, vec![SystemChange::Leave { member: ANA }]).await.unwrap();
+    let mut last = next(&mut hers).await;
+    while matches!(last, FromServer::ScopeLeave(_)) {
+        last = next(&mut hers).await;
+    }
+    assert!(matches!(last, FromServer::Refused { refusal: Refusal::Revoked, .. }), "{last:?}");
+    assert!(matches!(house.welcome(ANA).await, Err(CoreError::NotAMember)));
+
+    let (kept, dropped) = (house.task(house.intent(), 4000), house.task(house.intent(), 4001));
+    let receipts = house.push_as(ANA, vec![kept.clone(), dropped.clone()]).await;
+    assert!(receipts.iter().all(|receipt| receipt.outcome == Outcome::Quarantined));
+    assert!(matches!(house.core.quarantined(WORKSPACE, ANA).await, Err(CoreError::Forbidden)));
+    let held = house.core.quarantined(WORKSPACE, OWNER).await.unwrap();
+    assert_eq!(held.iter().map(|one| &one.bytes).collect::<Vec<_>>(), [&kept.to_vec(), &dropped.to_vec()]);
+    assert!(held.iter().all(|one| one.member == ANA));
+
+    let released = house.core.release(WORKSPACE, OWNER, &[receipts[0].op]).await.unwrap();
+    assert_eq!(released.iter().map(|receipt| receipt.outcome).collect::<Vec<_>>(), [Outcome::Applied]);
+    let refused = house.core.discard(WORKSPACE, OWNER, &[receipts[1].op]).await.unwrap();
+    assert_eq!(refused.iter().map(|receipt| receipt.outcome).collect::<Vec<_>>(), [Outcome::Rejected]);
+    assert!(house.core.quarantined(WORKSPACE, OWNER).await.unwrap().is_empty());
+    assert!(matches!(house.core.release(WORKSPACE, OWNER, &[receipts[1].op]).await, Err(CoreError::Missing)));
+    let again = house.push_as(ANA, vec![kept, dropped]).await;
+    assert_eq!(again.iter().map(|receipt| receipt.outcome).collect::<Vec<_>>(), [Outcome::Applied, Outcome::Rejected]);
+    let tasks = house.core.records_of(WORKSPACE, OWNER, &Select::Kind(Kind::Task), 9).await.unwrap();
+    assert_eq!(tasks.iter().map(|task| task.id.0.as_u128()).collect::<Vec<_>>(), [1003, 4000]);
+    let history = house.core.history(WORKSPACE, OWNER, Key::new(Kind::Task, id(4000)), 9).await.unwrap();
+    assert_eq!(history.last().unwrap().by, Some(ANA), "under its author's name");
+}
+
+async fn a_snapshot_and_the_log_after_it_make_the_whole(store: impl Store) {
+    let house = House::new(store).await;
+    house.apply(house.tree()).await;
+    for n in 0..6 {
+        house.apply(vec![house.task(house.intent(), 5000 + n)]).await;
+    }
+    house.apply(vec![house.set(Kind::Task, 5001, "title", "Another".into()).await]).await;
+    let deletes = [(Kind::Task, 5002), (Kind::Step, STEP)];
+    let mut snapshots = vec![house.snapshot(project()).await];
+    for (kind, record) in deletes {
+        let delete = house.op(house.intent(), kind, record, Action::Delete { seen: Version::MAX >> 1 });
+        house.push(vec![delete]).await;
+        snapshots.push(house.snapshot(project()).await);
+    }
+    house.apply(vec![house.op(house.intent(), Kind::Step, STEP, Action::Restore)]).await;
+    house.apply(vec![house.set(Kind::Task, 5003, "status", "done".into()).await]).await;
+
+    let whole = &house.pull(OWNER, &[(project(), 0)]).await.frames[0].entries;
+    let mut folded = Copy::default();
+    folded.apply(whole);
+    let state = house.states().await[&project()].clone();
+    assert_eq!(folded.sum(), sum(&state));
+    assert_eq!(folded, house.snapshot(project()).await.0);
+    // From every place in the log: the state there and the rest, even when the rest comes twice.
+    for s in 0..=whole.len() {
+        let mut copy = Copy::default();
+        copy.apply(&whole[..s]);
+        copy.apply(&whole[s..]);
+        copy.apply(&whole[s..]);
+        assert_eq!(copy.sum(), folded.sum());
+    }
+    for (mut copy, at) in snapshots {
+        let after = house.pull(OWNER, &[(project(), at)]).await.frames.remove(0);
+        assert_eq!(after.from, at);
+        copy.apply(&after.entries);
+        assert_eq!(copy, folded);
+    }
+
+    let before = house.states().await;
+    let old = house.pull(OWNER, &[(project(), 3)]).await;
+    assert!(old.gone.is_empty());
+    let horizon = house.core.compact(WORKSPACE, 0).await.unwrap();
+    assert_eq!(horizon, house.core.head(WORKSPACE).await.unwrap());
+    assert_eq!(house.states().await, before);
+    assert_eq!(house.snapshot(project()).await.0, folded);
+    let pulled = house.pull(OWNER, &[(project(), 3), (Scope::Workspace, horizon)]).await;
+    assert_eq!((pulled.gone, pulled.frames.len()), (vec![project()], 1));
+    house.apply(vec![house.task(house.intent(), 6000)]).await;
+    assert_eq!(house.snapshot(project()).await.0.sum(), sum(&house.states().await[&project()]));
+    let ahead = house.pull(OWNER, &[(project(), Version::MAX)]).await;
+    assert_eq!(ahead.gone, [project()], "a tidemark from another history takes a new snapshot");
+}
+
+async fn a_long_absence_is_read_in_pages_that_split_no_intent(store: impl Store) {
+    const EACH: u128 = 450;
+    let house = House::new(store).await;
+    house.apply(house.tree()).await;
+    let mut ends = BTreeSet::from([house.core.head(WORKSPACE).await.unwrap()]);
+    for push in 0..5 {
+        let one = house.intent();
+        house.apply((0..EACH).map(|n| house.task(one, 7000 + push * EACH + n)).collect()).await;
+        ends.insert(house.core.head(WORKSPACE).await.unwrap());
+    }
+    let (mut copy, mut tidemark, mut pages) = (Copy::default(), 0, 0);
+    loop {
+        let pulled = house.pull(OWNER, &[(project(), tidemark)]).await;
+        let frame = &pulled.frames[0];
+        assert_eq!(frame.from, tidemark);
+        assert!(encode(&FromServer::Pulled(pulled.clone())).is_ok(), "a page fits into a message");
+        copy.apply(&frame.entries);
+        tidemark = frame.to;
+        pages += 1;
+        assert!(ends.contains(&tidemark), "{tidemark} is not where an intent ends: {ends:?}");
+        if !pulled.more {
+            break;
+        }
+    }
+    assert!(pages > 1);
+    assert_eq!(tidemark, house.core.head(WORKSPACE).await.unwrap());
+    assert_eq!(copy, house.snapshot(project()).await.0);
+}
+
+async fn a_restart_forgets_nothing(store: impl Store + Clone) {
+    let house = House::new(store.clone()).await;
+    let tree = house.tree();
+    let first = house.push(tree.clone()).await;
+    let before = (house.states().await, house.core.head(WORKSPACE).await.unwrap());
+    house.core.stop().await;
+
+    let next = House { core: Core::start(store, Ticks::new()), workspace: WORKSPACE, next: AtomicU64::new(500) };
+    assert_eq!((next.states().await, next.core.head(WORKSPACE).await.unwrap()), before);
+    assert_eq!(next.push(tree).await, first);
+    next.apply(vec![next.task(next.intent(), 8000)]).await;
+    assert_eq!(next.snapshot(project()).await.0.sum(), sum(&next.states().await[&project()]));
+    // A deleted project still concerns the people who saw it, also after a restart.
+    let delete = next.op(next.intent(), Kind::Project, PROJECT, Action::Delete { seen: Version::MAX >> 1 });
+    next.push(vec![delete]).await;
+    let scopes = next.core.scopes(WORKSPACE, ANA).await.unwrap();
+    let epoch = next.core.new_epoch(WORKSPACE).await.unwrap();
+    assert_eq!(next.core.scopes(WORKSPACE, ANA).await.unwrap(), scopes);
+    assert!(scopes.contains(&project()));
+    assert_eq!(next.welcome(ANA).await.unwrap().epoch, epoch);
+}
+
+async fn two_workspaces_with_the_same_ids_never_touch(store: impl Store) {
+    let mut house = House::new(store).await;
+    let tree = house.tree();
+    house.apply(tree.clone()).await;
+    let before = house.states().await;
+    let (mut mine, other) = (house.subscribe(OWNER, &[project()]).await, WorkspaceId(uuid(79)));
+    house.create(other).await;
+    house.workspace = other;
+    house.apply(tree).await;
+    house.apply(vec![house.set(Kind::Project, PROJECT, "state", ProjectState::OnHold.into()).await]).await;
+    house.workspace = WORKSPACE;
+    assert_eq!(house.states().await, before);
+    house.core.beat(&mine).await.unwrap();
+    assert!(matches!(next(&mut mine).await, FromServer::Beat { .. }), "nothing came but the beat");
+}
+
+async fn a_stopped_core_acknowledges_nothing(store: impl Store) {
+    let house = House::new(store).await;
+    let mut mine = house.subscribe(OWNER, &[Scope::Workspace]).await;
+    house.core.stop().await;
+    let author = Author { member: OWNER, authority: Authority::Own };
+    let push = Push { batch: 1, ops: house.tree() };
+    assert!(matches!(house.core.push(WORKSPACE, &author, push).await, Err(CoreError::Stopping)));
+    let drained = tokio::spawn({
+        let hub = house.core.hub().clone();
+        async move { hub.drain().await }
+    });
+    assert!(matches!(next(&mut mine).await, FromServer::Refused { refusal: Refusal::Stopping, .. }));
+    drop(mine);
+    drained.await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_full_disk_acknowledges_nothing_and_recovers() {
+    let (store, _scratch): (Sqlite, Scratch) = on_disk().await;
+    let house = House::new(store.clone()).await;
+    house.apply(house.tree()).await;
+    let before = (house.states().await, house.core.head(WORKSPACE).await.unwrap());
+    sqlx::raw_sql("PRAGMA max_page_count = 1").execute(store.writer()).await.unwrap();
+    let one = house.intent();
+    let long = "x".repeat(15_000);
+    let step = ("step", id(STEP).into());
+    let large = |n| {
+        house.make(one, Kind::Task, n, &[("title", "Long".into()), step.clone(), ("description", long.as_str().into())])
+    };
+    let ops: Vec<ByteBuf> = (9000..9020).map(large).collect();
+    let author = Author { member: OWNER, authority: Authority::Own };
+    let push = || house.core.push(WORKSPACE, &author, Push { batch: 1, ops: ops.clone() });
+    let (one, two) = tokio::join!(push(), push());
+    assert!(matches!(one, Err(CoreError::Store(StoreError::Full))), "{one:?}");
+    assert!(matches!(two, Err(CoreError::Store(StoreError::Full))), "{two:?}");
+    assert_eq!((house.states().await, house.core.head(WORKSPACE).await.unwrap()), before);
+    assert!(one.unwrap_err().to_string().contains("Nothing was acknowledged"));
+
+    sqlx::raw_sql("PRAGMA max_page_count = 100000").execute(store.writer()).await.unwrap();
+    house.apply(ops.clone()).await;
+    assert_eq!(house.snapshot(project()).await.0.sum(), sum(&house.states().await[&project()]));
+}
