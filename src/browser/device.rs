@@ -5,7 +5,7 @@ use crate::api::account;
 use crate::api::seed::Viewer;
 use crate::api::sync::snapshot;
 use crate::app::records::{
-    Device as Asked, Kept, Leaving, Link, Records, Shown, Status, Storage as Space, TabRole, ThisDevice,
+    Device as Asked, Kept, Leaving, Link, Records, Status, Storage as Space, TabRole, ThisDevice,
 };
 use crate::browser::line::Line;
 use crate::browser::storage::{Job, Storage};
@@ -16,7 +16,7 @@ use crate::model::id::{IntentId, OpId};
 use crate::model::record::Key;
 use crate::model::scope::Scope;
 use crate::sync::op::Reason;
-use crate::sync::replica::{Database, Draft, Effect, Event, Identity, Incident, Replica, Timer, Waiting};
+use crate::sync::replica::{Database, Draft, Effect, Event, Identity, Incident, Missing, Replica, Timer, Waiting};
 use crate::sync::wire;
 use crate::sync::wire::SnapshotWanted;
 use js_sys::{Function, Promise, Reflect};
@@ -48,6 +48,9 @@ pub struct Device {
     stepping: Cell<bool>,
     /// The databases that have not been read yet.
     unread: Cell<u32>,
+    /// Records that are not shown yet, because the page the server rendered is newer than the copy; `None` once it has
+    /// caught up.
+    held_back: RefCell<Option<BTreeSet<Key>>>,
     /// The act that a screen waits for, and why it was not taken.
     acting: Cell<Option<IntentId>>,
     refused: RefCell<Vec<Reason>>,
@@ -84,6 +87,7 @@ pub async fn start(records: Records, viewer: Viewer, worker: Option<Rc<Worker>>)
         events: RefCell::default(),
         stepping: Cell::new(false),
         unread: Cell::new(0),
+        held_back: RefCell::new(Some(BTreeSet::new())),
         acting: Cell::new(None),
         refused: RefCell::default(),
         timers: RefCell::default(),
@@ -183,15 +187,33 @@ impl Device {
     /// A page that was rendered a moment ago may be newer than the copy: what it shows stays until the copy has caught up.
     fn show(&self, keys: &BTreeSet<Key>) {
         let replica = self.replica.borrow();
-        let older = |shown: &Shown| {
-            let seq = shown.record.as_ref().map(|record| record.seq);
-            shown.waiting == Waiting::Nothing
-                && seq.is_some()
-                && self.records.peek(shown.key).map(|record| record.seq) > seq
-        };
-        let shown: Vec<_> = keys.iter().map(|key| replica.shown(*key)).filter(|shown| !older(shown)).collect();
+        let mut shown: Vec<_> = keys.iter().map(|key| replica.shown(*key)).collect();
         drop(replica);
+        if let Some(held_back) = self.held_back.borrow_mut().as_mut() {
+            shown.retain(|shown| {
+                let seq = shown.record.as_ref().map(|record| record.seq);
+                let rendered = self.records.peek(shown.key).map(|record| record.seq);
+                let older = shown.waiting == Waiting::Nothing && seq.is_some() && rendered > seq;
+                if older {
+                    held_back.insert(shown.key);
+                }
+                !older
+            });
+        }
         self.records.apply(shown);
+    }
+
+    /// The copy has caught up with the page, so nothing is held back any more.
+    fn show_rest(&self, status: &Status) {
+        let caught_up = status.link == Link::Live
+            && !status
+                .missing
+                .iter()
+                .any(|missing| matches!(missing, Missing::Unheard | Missing::Arriving { .. } | Missing::Behind { .. }));
+        let rest = if caught_up { self.held_back.borrow_mut().take() } else { None };
+        if let Some(rest) = rest {
+            self.show(&rest);
+        }
     }
 
     fn say(&self, status: Status) {
@@ -199,6 +221,7 @@ impl Device {
         let pending = replica.pending().cloned().collect();
         let tray = replica.tray().cloned().collect::<Vec<_>>().into_iter().rev().collect();
         drop(replica);
+        self.show_rest(&status);
         let cut_off = status.link == Link::Offline && status.waiting > 0;
         self.records.set_status(status, pending, tray);
         self.describe();
@@ -278,6 +301,8 @@ impl Device {
         let device = self.clone();
         drop(window_event_listener(ev::offline, move |_| device.line.cut()));
         let device = self.clone();
+        drop(window_event_listener(ev::storage, move |_| device.leave_if_signed_out()));
+        let device = self.clone();
         drop(window_event_listener(ev::visibilitychange, move |_| {
             if document().hidden() {
                 device.go_dark();
@@ -286,6 +311,14 @@ impl Device {
                 device.look_for_update();
             }
         }));
+    }
+
+    /// Another tab ended this person's session here: whoever comes next sees nothing of theirs in this one either.
+    fn leave_if_signed_out(&self) {
+        if profile::viewer().is_none() && !self.left.replace(true) {
+            self.line.hang_up();
+            crate::app::dom::load("/sign-in");
+        }
     }
 
     /// The tab may be closed now: what waits is left to the service worker.

@@ -18,7 +18,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_bytes::ByteBuf;
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::future::Future;
 use std::rc::Rc;
 use wasm_bindgen::JsCast;
@@ -53,8 +53,8 @@ enum Way {
 #[derive(Default)]
 struct Requests {
     hello: RefCell<Option<Hello>>,
-    scopes: RefCell<Vec<Scope>>,
-    tidemarks: RefCell<BTreeMap<Scope, Version>>,
+    scopes: RefCell<BTreeSet<Scope>>,
+    head: Cell<Version>,
     wait_ms: Cell<i32>,
 }
 
@@ -229,11 +229,7 @@ impl Line {
                         .await
                         .map(|pushed| self.hear(nth, &FromServer::Pushed(pushed)))
                 }
-                Ok(FromDevice::Pull(message)) => self.catch_up(nth, &requests, message).await,
-                Ok(FromDevice::Follow(message)) => {
-                    requests.tidemarks.borrow_mut().extend(message.tidemarks.clone());
-                    self.catch_up(nth, &requests, message).await
-                }
+                Ok(FromDevice::Pull(message) | FromDevice::Follow(message)) => self.catch_up(nth, &message).await,
                 Ok(FromDevice::Beat) => self.look(nth, &requests).await,
                 // What this build wrote it can read.
                 Err(_) => Err(ApiError::Malformed),
@@ -253,17 +249,15 @@ impl Line {
 
     async fn greet(self: &Rc<Self>, nth: u64, requests: &Rc<Requests>, message: Hello) -> Result<(), ApiError> {
         let welcome: Welcome = ask(self.member, &message, hello).await?;
-        *requests.tidemarks.borrow_mut() = message.tidemarks.clone();
-        *requests.scopes.borrow_mut() = welcome.scopes.iter().map(|state| state.scope).collect();
+        requests.saw(&welcome);
         *requests.hello.borrow_mut() = Some(message);
         self.hear(nth, &FromServer::Welcome(welcome));
         self.clone().keep_looking(nth, requests.clone());
         Ok(())
     }
 
-    async fn catch_up(&self, nth: u64, requests: &Requests, message: Pull) -> Result<(), ApiError> {
-        let pulled: Pulled = ask(self.member, &message, pull).await?;
-        requests.saw(&pulled);
+    async fn catch_up(&self, nth: u64, message: &Pull) -> Result<(), ApiError> {
+        let pulled: Pulled = ask(self.member, message, pull).await?;
         self.hear(nth, &FromServer::Pulled(pulled));
         Ok(())
     }
@@ -286,55 +280,32 @@ impl Line {
         });
     }
 
-    /// What a beat of the live channel says: scopes that came and went, what changed in those that are followed, and then
-    /// that nothing else did.
+    /// What the live channel says by itself: scopes that came and went, and where the others stand. The replica pulls what
+    /// it lacks.
     async fn look(&self, nth: u64, requests: &Requests) -> Result<(), ApiError> {
         let Some(message) = requests.hello.borrow().clone() else { return Ok(()) };
         let welcome: Welcome = ask(self.member, &message, hello).await?;
-        let now: Vec<Scope> = welcome.scopes.iter().map(|state| state.scope).collect();
-        let before = requests.scopes.replace(now.clone());
-        for scope in now.iter().filter(|scope| !before.contains(scope)) {
-            self.hear(nth, &FromServer::ScopeJoin(*scope));
+        let (came, went) = requests.saw(&welcome);
+        for scope in came {
+            self.hear(nth, &FromServer::ScopeJoin(scope));
         }
-        for scope in before.iter().filter(|scope| !now.contains(scope)) {
-            requests.tidemarks.borrow_mut().remove(scope);
-            self.hear(nth, &FromServer::ScopeLeave(*scope));
+        for scope in went {
+            self.hear(nth, &FromServer::ScopeLeave(scope));
         }
-
-        let followed = Pull { tidemarks: requests.tidemarks.borrow().clone() };
-        let behind = followed.tidemarks.values().any(|tidemark| *tidemark < welcome.head);
-        if behind {
-            // The answer to a pull is understood whether or not it was asked for; what is left comes with the next look.
-            let pulled: Pulled = ask(self.member, &followed, pull).await?;
-            let changed = pulled.frames.iter().any(|frame| !frame.entries.is_empty());
-            let more = pulled.more;
-            requests.saw(&pulled);
-            self.hear(nth, &FromServer::Pulled(pulled));
-            requests.slow_down(changed);
-            if more || changed {
-                return Ok(());
-            }
-        } else {
-            requests.slow_down(false);
-        }
-        self.hear(nth, &FromServer::Beat { head: welcome.head, now_ms: welcome.now_ms, scopes: welcome.scopes });
+        let Welcome { head, now_ms, scopes, .. } = welcome;
+        self.hear(nth, &FromServer::Beat { head, now_ms, scopes });
         Ok(())
     }
 }
 
 impl Requests {
-    fn saw(&self, pulled: &Pulled) {
-        let mut tidemarks = self.tidemarks.borrow_mut();
-        for frame in &pulled.frames {
-            if let Some(tidemark) = tidemarks.get_mut(&frame.scope) {
-                *tidemark = frame.to.max(*tidemark);
-            }
-        }
-    }
-
-    fn slow_down(&self, changed: bool) {
-        let wait_ms = if changed { LOOK_MS_MIN } else { self.wait_ms.get().saturating_mul(2).min(LOOK_MS_MAX) };
-        self.wait_ms.set(wait_ms);
+    /// Which scopes came and went since the last look; and the next look is sooner when anything changed.
+    fn saw(&self, welcome: &Welcome) -> (Vec<Scope>, Vec<Scope>) {
+        let now: BTreeSet<Scope> = welcome.scopes.iter().map(|state| state.scope).collect();
+        let before = self.scopes.replace(now.clone());
+        let changed = self.head.replace(welcome.head) != welcome.head;
+        self.wait_ms.set(if changed { LOOK_MS_MIN } else { self.wait_ms.get().saturating_mul(2).min(LOOK_MS_MAX) });
+        (now.difference(&before).copied().collect(), before.difference(&now).copied().collect())
     }
 }
 

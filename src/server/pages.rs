@@ -93,9 +93,16 @@ pub struct Worker {
 /// `GET /service-worker.js`.
 pub async fn service_worker(State(state): State<AppState>) -> Response {
     // Never from a cache, so that a new build is noticed at the next look.
-    let headers = [(CONTENT_TYPE, "text/javascript; charset=utf-8"), (CACHE_CONTROL, "no-cache")];
+    let headers = [
+        (CONTENT_TYPE, "text/javascript; charset=utf-8"),
+        (CACHE_CONTROL, "no-cache"),
+        (CONTENT_SECURITY_POLICY, WORKER_POLICY),
+    ];
     (headers, state.worker.script.clone()).into_response()
 }
+
+/// A worker is bound by the policy of its own script: it fetches from here, and nothing else.
+const WORKER_POLICY: &str = "default-src 'none'; connect-src 'self'";
 
 /// Files besides scripts and styles that a page needs offline.
 const ALSO_OFFLINE: &[&str] = &[
