@@ -11,6 +11,7 @@ pub mod frame;
 pub mod members;
 pub mod notes;
 pub mod notifications;
+pub mod policies;
 pub mod project;
 pub mod projects;
 pub mod records;
@@ -30,6 +31,7 @@ use leptos_router::path;
 use members::MembersPage;
 use notes::{NotePage, NotesPage};
 use notifications::NotificationsPage;
+use policies::PoliciesPage;
 use project::ProjectPage;
 use project::panel::{PhasePanel, ProjectPanel, StepPanel, TaskPanel};
 use projects::ProjectsPage;
@@ -116,9 +118,11 @@ pub fn App() -> impl IntoView {
                     <Route path=path!("/conflict/:conflict") view=ConflictPage/>
                     <Route path=path!("/members") view=MembersPage/>
                     <Route path=path!("/notifications") view=NotificationsPage/>
+                    <Route path=path!("/policies") view=PoliciesPage/>
                     <Route path=path!("/sync") view=SyncCentrePage/>
                 </ParentRoute>
             </Routes>
         </Router>
     }
+    .into_any()
 }

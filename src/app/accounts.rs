@@ -104,6 +104,7 @@ fn Input(
             </div>
         </div>
     }
+    .into_any()
 }
 
 /// The page around a form of somebody who is not in a workspace yet.
@@ -123,6 +124,7 @@ fn Door(title: &'static str, children: Children) -> impl IntoView {
             {children()}
         </main>
     }
+    .into_any()
 }
 
 /// Signs in.
@@ -144,6 +146,7 @@ pub fn SignInPage() -> impl IntoView {
             <p class="quiet-text">"New here? " <a href=sign_up>"Make an account"</a></p>
         </Door>
     }
+    .into_any()
 }
 
 /// Makes an account.
@@ -180,6 +183,7 @@ pub fn SignUpPage() -> impl IntoView {
             <p class="quiet-text">"Have one already? " <a href=sign_in>"Sign in"</a></p>
         </Door>
     }
+    .into_any()
 }
 
 /// Looks at an invitation and accepts it.
@@ -237,6 +241,7 @@ pub fn InvitationPage() -> impl IntoView {
             <p class="field-error" role="alert">{move || error.get()}</p>
         </Door>
     }
+    .into_any()
 }
 
 /// Every workspace of whoever is signed in, and where a new one begins.
@@ -312,6 +317,7 @@ pub fn WorkspacesPage() -> impl IntoView {
             </Show>
         </Door>
     }
+    .into_any()
 }
 
 fn names_of(me: &Me) -> Vec<WorkspaceName> {
@@ -365,4 +371,5 @@ pub fn SignOut() -> impl IntoView {
             <p class="field-error" role="alert">{move || fault.get()}</p>
         </div>
     }
+    .into_any()
 }

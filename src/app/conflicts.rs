@@ -52,6 +52,7 @@ pub fn ConflictsPage() -> impl IntoView {
             </section>
         </Show>
     }
+    .into_any()
 }
 
 /// Fields by label, as one line.
@@ -104,6 +105,7 @@ fn OpenRow(key: Key, chosen: RwSignal<BTreeSet<Key>>) -> impl IntoView {
             <span class="quiet-text row-when">{when}</span>
         </li>
     }
+    .into_any()
 }
 
 /// What can be done with several at once.
@@ -153,7 +155,7 @@ fn Bulk(chosen: RwSignal<BTreeSet<Key>>) -> impl IntoView {
         records.tell(format!("{words} for {}.", format::count(settled, "conflict", "conflicts")), Some(undo));
     };
     view! {
-        <div class="toolbar" role="toolbar" aria-label="Settle several">
+        <div class="toolbar" role="group" aria-label="Settle several">
             <span class="quiet-text">{move || format!("{} chosen", count.get())}</span>
             <button type="button" class="button" on:click=move |_| {
                 chosen.set(open.get_untracked().iter().copied().collect());
@@ -163,6 +165,7 @@ fn Bulk(chosen: RwSignal<BTreeSet<Key>>) -> impl IntoView {
             <button type="button" class="button" disabled=move || count.get() == 0 on:click=move |_| settle(Settling::use_mine, "Used mine")>"Use mine for chosen"</button>
         </div>
     }
+    .into_any()
 }
 
 #[component]
@@ -193,4 +196,5 @@ fn QuietRow(key: Key) -> impl IntoView {
             </Show>
         </li>
     }
+    .into_any()
 }

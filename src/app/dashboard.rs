@@ -81,6 +81,7 @@ pub fn DashboardPage() -> impl IntoView {
             </For>
         </div>
     }
+    .into_any()
 }
 
 /// Makes a dashboard with the common five widgets for somebody who has none.
@@ -140,6 +141,7 @@ fn OneWidget(place: Place, arranging: Signal<bool>) -> impl IntoView {
             {move || sort.get().map(|sort| view! { <WidgetBody sort/> })}
         </section>
     }
+    .into_any()
 }
 
 /// Moving, widening and taking away one widget, by buttons and so by keyboard.
@@ -182,6 +184,7 @@ fn Arrange(key: Key, label: Memo<&'static str>) -> impl IntoView {
             }>"×"</button>
         </div>
     }
+    .into_any()
 }
 
 /// Puts another widget on the dashboard.
@@ -208,11 +211,12 @@ fn AddWidget() -> impl IntoView {
     };
     view! {
         <Show when=move || may.get()>
-            <div class="toolbar" role="toolbar" aria-label="Add a widget">
+            <div class="toolbar" role="group" aria-label="Add a widget">
                 {WidgetSort::ALL.iter().map(|sort| view! {
                     <button type="button" class="button" on:click=move |_| add(*sort)>{format!("Add {}", sort.label())}</button>
                 }).collect_view()}
             </div>
         </Show>
     }
+    .into_any()
 }

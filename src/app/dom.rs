@@ -33,6 +33,22 @@ mod here {
         Some(document().get_element_by_id(id)?.client_height())
     }
 
+    /// Calls this whenever the window has another size, as long as the component that asks lives.
+    pub fn when_resized(then: impl Fn() + 'static) {
+        use leptos::prelude::{Effect, on_cleanup, window_event_listener};
+        let then = std::rc::Rc::new(then);
+        Effect::new(move || {
+            let then = then.clone();
+            let listening = window_event_listener(leptos::ev::resize, move |_| then());
+            on_cleanup(move || listening.remove());
+        });
+    }
+
+    /// Calls this once, so much later.
+    pub fn later(wait_ms: u64, then: impl FnOnce() + 'static) {
+        leptos::prelude::set_timeout(then, std::time::Duration::from_millis(wait_ms));
+    }
+
     /// Scrolls the element with this id so far down.
     pub fn scroll_to(id: &str, top: i32) {
         if let Some(element) = document().get_element_by_id(id) {
@@ -102,6 +118,8 @@ mod here {
     pub fn height(_: &str) -> Option<i32> {
         None
     }
+    pub fn when_resized(_: impl Fn() + 'static) {}
+    pub fn later(_: u64, _: impl FnOnce() + 'static) {}
     pub fn scroll_to(_: &str, _: i32) {}
     pub fn keep(_: &str, _: &str) {}
     pub fn kept(_: &str) -> Option<String> {

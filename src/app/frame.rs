@@ -1,6 +1,7 @@
 //! What stands around every page of somebody who is signed in: the header with the one quiet sync state, the navigation,
 //! what was just said, and the slots for what the device has to announce.
 
+use crate::app::dom;
 use crate::app::records::{Link, Memory, use_records};
 use crate::app::theme::{Theme, ThemeChoice};
 use crate::model::catalog::Kind;
@@ -16,6 +17,7 @@ pub fn Frame() -> impl IntoView {
     let records = use_records();
     let viewer = records.viewer();
     let signed_in = Memo::new(move |_| viewer.with(Option::is_some));
+    begin_at_the_page();
     view! {
         <Show when=move || signed_in.get() fallback=|| view! { <SignInFirst/> }>
             <a class="skip-link" href="#page">"Skip to the page"</a>
@@ -30,6 +32,23 @@ pub fn Frame() -> impl IntoView {
             <Said/>
         </Show>
     }
+    .into_any()
+}
+
+/// Moves the focus to the page when it changes, so that keyboards and screen readers begin there. A panel that opens beside
+/// the tree it belongs to leaves the focus where it is.
+fn begin_at_the_page() {
+    let path = use_location().pathname;
+    let page = Memo::new(move |_| {
+        path.with(|path| path.split('/').filter(|part| !part.is_empty()).take(2).map(str::to_owned).collect::<Vec<_>>())
+    });
+    Effect::new(move |before: Option<Vec<String>>| {
+        let now = page.get();
+        if before.is_some_and(|before| before != now) {
+            dom::focus("page".to_owned());
+        }
+        now
+    });
 }
 
 /// Somebody who is not signed in is sent to do so, and comes back afterwards.
@@ -43,6 +62,7 @@ fn SignInFirst() -> impl IntoView {
             <p><a href=to>"Sign in to go on"</a></p>
         </main>
     }
+    .into_any()
 }
 
 /// The name of the workspace, the sync state, the theme and the person.
@@ -69,6 +89,7 @@ fn Header() -> impl IntoView {
             <a class="person" href="/members" aria-label=move || format!("{}, members", person())>{move || initials(&person())}</a>
         </header>
     }
+    .into_any()
 }
 
 /// The first letters of the first two words of a name.
@@ -95,6 +116,7 @@ fn SyncState() -> impl IntoView {
             <span data-testid="sync-state">{move || status.with(ToString::to_string)}</span>
         </a>
     }
+    .into_any()
 }
 
 /// Steps through system, light and dark.
@@ -116,6 +138,7 @@ fn ThemeButton() -> impl IntoView {
             }}
         </button>
     }
+    .into_any()
 }
 
 /// Where one can go.
@@ -157,6 +180,7 @@ fn Navigation() -> impl IntoView {
             </ul>
         </nav>
     }
+    .into_any()
 }
 
 /// What the device has to announce above a page: nothing is kept, or a newer build waits.
@@ -184,15 +208,42 @@ fn Banners() -> impl IntoView {
             </div>
         </Show>
     }
+    .into_any()
 }
+
+/// How long words stay, milliseconds: read twice over.
+const WORDS_SHOWN_MS: u64 = 10_000;
+/// How long an undo stays, milliseconds: noticed, thought about and reached by keyboard. It stays longer while somebody is
+/// on it.
+const UNDO_SHOWN_MS: u64 = 30_000;
 
 /// What was just said: a toast with its undo, read out by screen readers.
 #[component]
 fn Said() -> impl IntoView {
     let records = use_records();
     let told = records.told();
+    let looked_at = RwSignal::new(false);
+    Effect::new(move || {
+        let Some(now) = told.get() else { return };
+        let wait_ms = if now.undo.is_some() { UNDO_SHOWN_MS } else { WORDS_SHOWN_MS };
+        dom::later(wait_ms, move || {
+            let still_there = told.try_get_untracked().flatten().is_some_and(|told| told.nth == now.nth);
+            if still_there && looked_at.try_get_untracked() == Some(false) {
+                records.hush();
+            }
+        });
+    });
     view! {
-        <div class="toasts" role="status" aria-live="polite" aria-atomic="true">
+        <div
+            class="toasts"
+            role="status"
+            aria-live="polite"
+            aria-atomic="true"
+            on:pointerenter=move |_| looked_at.set(true)
+            on:pointerleave=move |_| looked_at.set(false)
+            on:focusin=move |_| looked_at.set(true)
+            on:focusout=move |_| looked_at.set(false)
+        >
             {move || {
                 told.get().map(|told| {
                     let undo = told.undo;
@@ -212,6 +263,7 @@ fn Said() -> impl IntoView {
             }}
         </div>
     }
+    .into_any()
 }
 
 /// No page has this address.
@@ -229,6 +281,7 @@ pub fn NotFound() -> impl IntoView {
             <p><a href="/">"To the dashboard"</a></p>
         </main>
     }
+    .into_any()
 }
 
 /// A list or page with nothing in it yet, and what to do next.
@@ -246,4 +299,5 @@ pub fn Empty(
             {children.map(|children| children())}
         </div>
     }
+    .into_any()
 }

@@ -29,7 +29,10 @@ pub fn MembersPage() -> impl IntoView {
     let owns = Memo::new(move |_| actor.get().is_some_and(|actor| actor.role == Role::Owner));
     view! {
         <Title text="Members"/>
-        <div class="page-head"><h1>"Members"</h1></div>
+        <div class="page-head">
+            <h1>"Members"</h1>
+            <a class="button quiet" href="/policies">"Merge rules"</a>
+        </div>
         <ul class="rows" aria-label="Members">
             <For each=move || members.get().to_vec() key=|key| *key let(key)>
                 <MemberRow key/>
@@ -38,6 +41,7 @@ pub fn MembersPage() -> impl IntoView {
         <Show when=move || governs.get()><Invite/></Show>
         <Show when=move || owns.get()><HeldEdits/></Show>
     }
+    .into_any()
 }
 
 #[component]
@@ -117,6 +121,7 @@ fn MemberRow(key: Key) -> impl IntoView {
             </Show>
         </li>
     }
+    .into_any()
 }
 
 /// Makes an invitation and shows its link, once.
@@ -179,6 +184,7 @@ fn Invite() -> impl IntoView {
             </div>
         </section>
     }
+    .into_any()
 }
 
 /// What an owner does with a held edit.
@@ -242,4 +248,5 @@ fn HeldEdits() -> impl IntoView {
             </div>
         </section>
     }
+    .into_any()
 }

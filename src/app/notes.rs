@@ -40,6 +40,7 @@ pub fn NotesPage() -> impl IntoView {
             </section>
         </Show>
     }
+    .into_any()
 }
 
 /// Characters of a note's text its row shows.
@@ -65,6 +66,7 @@ fn NoteRow(key: Key) -> impl IntoView {
             <RecordMark key/>
         </li>
     }
+    .into_any()
 }
 
 #[component]
@@ -101,6 +103,7 @@ fn NewNote() -> impl IntoView {
             <p class="field-error" role="alert">{move || fault.get()}</p>
         </form>
     }
+    .into_any()
 }
 
 /// The note in the address.
@@ -159,4 +162,5 @@ fn OneNote(key: Key) -> impl IntoView {
             </article>
         </Show>
     }
+    .into_any()
 }

@@ -44,6 +44,7 @@ pub fn NotificationsPage() -> impl IntoView {
             </ul>
         </Show>
     }
+    .into_any()
 }
 
 #[component]
@@ -82,4 +83,5 @@ fn NotificationRow(key: Key) -> impl IntoView {
             </Show>
         </li>
     }
+    .into_any()
 }

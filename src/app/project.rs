@@ -60,6 +60,7 @@ fn OneProject(project: Key) -> impl IntoView {
             </div>
         </Show>
     }
+    .into_any()
 }
 
 /// Asks the device for a scope as soon as there is a device.
@@ -112,6 +113,7 @@ fn ProjectHead(project: Key) -> impl IntoView {
             </div>
         </header>
     }
+    .into_any()
 }
 
 /// Something that is not on this device, and may not exist.
@@ -124,6 +126,7 @@ pub fn NotHere(what: &'static str) -> impl IntoView {
             <p><a class="button" href="/sync">"Open the sync centre"</a></p>
         </div>
     }
+    .into_any()
 }
 
 /// What is shown while a scope is on its way for the first time.
@@ -137,4 +140,5 @@ pub fn Arriving() -> impl IntoView {
             <span class="skeleton-line" aria-hidden="true"></span>
         </div>
     }
+    .into_any()
 }

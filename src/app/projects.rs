@@ -40,6 +40,7 @@ pub fn ProjectsPage() -> impl IntoView {
             </ul>
         </Show>
     }
+    .into_any()
 }
 
 #[component]
@@ -75,6 +76,7 @@ fn ProjectCard(key: Key) -> impl IntoView {
             <p class="quiet-text">{facts}</p>
         </li>
     }
+    .into_any()
 }
 
 /// Makes a project with a name, and goes there.
@@ -132,6 +134,7 @@ fn NewProject() -> impl IntoView {
             })
         }}
     }
+    .into_any()
 }
 
 /// The project's title as other pages link to it.

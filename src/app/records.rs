@@ -663,3 +663,6 @@ fn places(record: &Record) -> Vec<(ListOf, String)> {
     }
     places
 }
+
+#[cfg(test)]
+mod tests;

@@ -28,6 +28,7 @@ pub fn SyncCentrePage() -> impl IntoView {
         <Space/>
         <Devices/>
     }
+    .into_any()
 }
 
 #[component]
@@ -66,6 +67,7 @@ fn State() -> impl IntoView {
             </Show>
         </div>
     }
+    .into_any()
 }
 
 /// Waiting edits listed one by one: more than anybody reads, and few enough to draw at once.
@@ -162,6 +164,7 @@ fn Outbox() -> impl IntoView {
             </Show>
         </section>
     }
+    .into_any()
 }
 
 #[component]
@@ -200,6 +203,7 @@ fn PendingRow(pending: Pending) -> impl IntoView {
             </div>
         </li>
     }
+    .into_any()
 }
 
 #[component]
@@ -221,6 +225,7 @@ fn Tray() -> impl IntoView {
             </Show>
         </section>
     }
+    .into_any()
 }
 
 #[component]
@@ -265,6 +270,7 @@ fn RefusedRow(refused: Refused) -> impl IntoView {
             })}
         </li>
     }
+    .into_any()
 }
 
 #[component]
@@ -283,6 +289,7 @@ fn ConflictsLink() -> impl IntoView {
             </p>
         </section>
     }
+    .into_any()
 }
 
 #[component]
@@ -326,6 +333,7 @@ fn Space() -> impl IntoView {
             </Show>
         </section>
     }
+    .into_any()
 }
 
 fn scope_in_words(records: Records, scope: Scope) -> String {
@@ -376,6 +384,7 @@ fn Devices() -> impl IntoView {
             <div class="actions"><SignOut/></div>
         </section>
     }
+    .into_any()
 }
 
 #[component]
@@ -394,4 +403,5 @@ fn DeviceRow(key: Key) -> impl IntoView {
             <div class="row-main"><p>{move || name.get()}</p><p class="quiet-text">{facts}</p></div>
         </li>
     }
+    .into_any()
 }

@@ -30,4 +30,5 @@ pub fn Confirm(
             <button type="button" class="button quiet" on:click=move |_| asking.set(false)>"Keep it"</button>
         </Show>
     }
+    .into_any()
 }

@@ -179,6 +179,7 @@ pub fn FieldEditor(key: Key, spec: &'static FieldSpec) -> impl IntoView {
             <p class="field-error" id=error_id role="alert">{move || editing.fault.get()}</p>
         </div>
     }
+    .into_any()
 }
 
 /// One line: text, a number or a date.
@@ -221,6 +222,7 @@ fn Line(editing: Editing, sort: &'static str) -> impl IntoView {
             <span class="hint">{hint}</span>
         </div>
     }
+    .into_any()
 }
 
 impl Editing {
@@ -266,7 +268,7 @@ fn LongText(editing: Editing) -> impl IntoView {
         <Show
             when=move || open.get()
             fallback=move || view! {
-                <div class="prose" id=editing.id() tabindex="-1">{move || editing.as_text()}</div>
+                <div class="prose" id=editing.id() tabindex="-1" data-empty=move || editing.as_text().is_empty().to_string()>{move || editing.as_text()}</div>
                 <Show when=move || !editing.locked.get()>
                     <button type="button" class="button quiet" on:click=move |_| begin()>{edit_name.get_value()}</button>
                 </Show>
@@ -296,6 +298,7 @@ fn LongText(editing: Editing) -> impl IntoView {
             </div>
         </Show>
     }
+    .into_any()
 }
 
 /// Yes or no.
@@ -314,6 +317,7 @@ fn YesNo(editing: Editing) -> impl IntoView {
             }
         />
     }
+    .into_any()
 }
 
 /// One of a closed list.
@@ -337,6 +341,7 @@ fn OneOf(editing: Editing, of: &'static [Choice]) -> impl IntoView {
             }).collect_view()}
         </select>
     }
+    .into_any()
 }
 
 /// What may be chosen for a reference: id and name, in the order of its list.
@@ -386,6 +391,7 @@ fn Another(editing: Editing, to: Kind) -> impl IntoView {
             </For>
         </select>
     }
+    .into_any()
 }
 
 /// A set of other records: those chosen, each with a button to take it out, and a list to add from.
@@ -450,6 +456,7 @@ fn Several(editing: Editing, to: Kind) -> impl IntoView {
         </Show>
         {(to == Kind::Tag).then(|| view! { <NewTag editing chosen/> })}
     }
+    .into_any()
 }
 
 /// A word that is no tag yet, made and put on the record at once.
@@ -490,6 +497,7 @@ fn NewTag(editing: Editing, chosen: Memo<Vec<RecordId>>) -> impl IntoView {
             </form>
         </Show>
     }
+    .into_any()
 }
 
 /// One entry of a checklist.
@@ -602,4 +610,5 @@ fn Checklist(editing: Editing) -> impl IntoView {
             </form>
         </Show>
     }
+    .into_any()
 }

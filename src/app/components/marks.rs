@@ -37,6 +37,7 @@ fn StateMark(state: Signal<FieldState>) -> impl IntoView {
             <span class="sr-only">{move || state.get().says()}</span>
         </span>
     }
+    .into_any()
 }
 
 /// A bar with its figure.
@@ -55,20 +56,11 @@ pub fn Progress(
             <span class="progress-figure" aria-hidden="true">{move || format!("{} %", percent.get())}</span>
         </span>
     }
+    .into_any()
 }
 
-/// How far a task, step or phase is: a shape and a word, never a colour alone.
-#[component]
-pub fn StatusMark(#[prop(into)] status: Signal<Status>) -> impl IntoView {
-    view! {
-        <span class="status-mark" data-status=move || status.get().name()>
-            <span aria-hidden="true">{move || shape(status.get())}</span>
-            <span>{move || status.get().label()}</span>
-        </span>
-    }
-}
-
-fn shape(status: Status) -> &'static str {
+/// The shape of a status, so that it is never told by a colour alone.
+pub fn shape(status: Status) -> &'static str {
     match status {
         Status::NotStarted => "○",
         Status::InProgress => "◐",

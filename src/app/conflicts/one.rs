@@ -177,7 +177,7 @@ fn OneConflict(settling: Settling) -> impl IntoView {
             view! { <Versus part=part.clone() spec=settling.spec(part) take names open=Signal::derive(move || !settled.get() && !locked.get() && !deleted)/> }
         }).collect_view())}
         <Show when=move || !settled.get() && !locked.get()>
-            <div class="toolbar" role="toolbar" aria-label="Settle">
+            <div class="toolbar" role="group" aria-label="Settle">
                 <button type="button" class="button" on:click=move |_| decided(
                     if deleted { "Left it deleted." } else { "Kept theirs." }, Settling::keep_theirs,
                 )>
@@ -198,6 +198,7 @@ fn OneConflict(settling: Settling) -> impl IntoView {
             <p class="field-error" role="alert">{move || fault.get()}</p>
         </Show>
     }
+    .into_any()
 }
 
 /// The values a person chose field by field; fields left as the server has them are not written.
@@ -251,6 +252,7 @@ fn Who(record: Signal<Option<std::sync::Arc<Record>>>, side: Side, name: Signal<
             <p class="quiet-text">{facts}</p>
         </div>
     }
+    .into_any()
 }
 
 /// One field side by side.
@@ -338,4 +340,5 @@ fn Versus(
             </Show>
         </fieldset>
     }
+    .into_any()
 }

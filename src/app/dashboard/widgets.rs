@@ -53,6 +53,7 @@ fn MyTasks() -> impl IntoView {
             <More count href="/projects"/>
         </Show>
     }
+    .into_any()
 }
 
 #[component]
@@ -96,6 +97,7 @@ fn TaskLine(key: Key) -> impl IntoView {
             </span>
         </li>
     }
+    .into_any()
 }
 
 #[component]
@@ -128,6 +130,7 @@ fn ProjectProgress() -> impl IntoView {
             <More count href="/projects"/>
         </Show>
     }
+    .into_any()
 }
 
 #[component]
@@ -148,6 +151,7 @@ fn ProjectLine(key: Key) -> impl IntoView {
             <Progress of=title percent=Signal::derive(move || figure("progress"))/>
         </li>
     }
+    .into_any()
 }
 
 #[component]
@@ -165,6 +169,7 @@ fn RecentActivity() -> impl IntoView {
             </ul>
         </Show>
     }
+    .into_any()
 }
 
 #[component]
@@ -190,6 +195,7 @@ fn RecentLine(key: Key) -> impl IntoView {
             <RecordMark key/>
         </li>
     }
+    .into_any()
 }
 
 #[component]
@@ -207,6 +213,7 @@ fn SyncState() -> impl IntoView {
         </dl>
         <p class="quiet-text"><a href="/sync">"Open the sync centre"</a></p>
     }
+    .into_any()
 }
 
 #[component]
@@ -233,4 +240,5 @@ fn NeedsYou() -> impl IntoView {
             </Show>
         </Show>
     }
+    .into_any()
 }

@@ -33,6 +33,7 @@ pub fn Comments(task: Key) -> impl IntoView {
             <NewComment task/>
         </section>
     }
+    .into_any()
 }
 
 #[component]
@@ -69,6 +70,7 @@ fn OneComment(key: Key) -> impl IntoView {
             <div class="prose">{move || record.with(|record| record.as_deref().map(|record| Comment(record).text().to_owned()))}</div>
         </li>
     }
+    .into_any()
 }
 
 #[component]
@@ -142,4 +144,5 @@ fn NewComment(task: Key) -> impl IntoView {
             </form>
         </Show>
     }
+    .into_any()
 }

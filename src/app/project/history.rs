@@ -48,6 +48,7 @@ pub fn History(key: Key) -> impl IntoView {
             </div>
         </section>
     }
+    .into_any()
 }
 
 fn in_words(records: Records, key: Key, entry: &Entry) -> String {

@@ -109,6 +109,7 @@ fn Panel(project: Key, key: Key) -> impl IntoView {
             </Show>
         </aside>
     }
+    .into_any()
 }
 
 /// `TASK-142`, or that the server has not numbered it yet.
@@ -151,4 +152,5 @@ fn Commands(key: Key) -> impl IntoView {
             }).collect_view()}
         </div>
     }
+    .into_any()
 }

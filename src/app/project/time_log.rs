@@ -36,6 +36,7 @@ pub fn TimeLog(task: Key) -> impl IntoView {
             <NewEntry task/>
         </section>
     }
+    .into_any()
 }
 
 #[component]
@@ -64,6 +65,7 @@ fn OneEntry(key: Key) -> impl IntoView {
             </Show>
         </li>
     }
+    .into_any()
 }
 
 #[component]
@@ -116,4 +118,5 @@ fn NewEntry(task: Key) -> impl IntoView {
             </form>
         </Show>
     }
+    .into_any()
 }

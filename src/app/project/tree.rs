@@ -3,7 +3,7 @@
 //! Enter renames, Space ticks off, Insert adds below, Alt with the arrows moves a row, Delete deletes it.
 
 use crate::app::components::editors::in_words;
-use crate::app::components::marks::{PriorityMark, Progress, RecordMark};
+use crate::app::components::marks::{PriorityMark, Progress, RecordMark, shape};
 use crate::app::components::people::Avatars;
 use crate::app::dom;
 use crate::app::format;
@@ -284,11 +284,17 @@ pub fn Tree(project: Key) -> impl IntoView {
     let in_sight = Memo::new(move |_| trunk.in_sight());
     let empty = Memo::new(move |_| trunk.lines.with(|lines| lines.is_empty()));
     let complete = trunk.records.complete(Scope::Project(project.id));
-    Effect::new(move || {
+    let measure = move || {
         if let Some(height) = dom::height(TREE_ID) {
             trunk.height_px.set(height);
         }
+    };
+    // While there is nothing to show the tree has no height.
+    Effect::new(move || {
+        empty.track();
+        measure();
     });
+    dom::when_resized(measure);
     let above = move || format!("height:{}px", pixels(in_sight.with(|(first, _)| *first)));
     let below = move || {
         let all = trunk.lines.with(|lines| lines.len());
@@ -332,6 +338,7 @@ pub fn Tree(project: Key) -> impl IntoView {
             </p>
         </details>
     }
+    .into_any()
 }
 
 /// What can be done to the project and to the active row.
@@ -359,7 +366,7 @@ fn Toolbar(trunk: Trunk) -> impl IntoView {
         })
     };
     view! {
-        <div class="toolbar" role="toolbar" aria-label="Tree">
+        <div class="toolbar" role="group" aria-label="Tree">
             <Show when=move || !trunk.locked.get()>
                 <button type="button" class="button primary" on:click=move |_| trunk.add_under(trunk.project)>"Add phase"</button>
                 <button type="button" class="button" disabled=none aria-label=move || named("Rename")
@@ -373,6 +380,7 @@ fn Toolbar(trunk: Trunk) -> impl IntoView {
             <button type="button" class="button quiet" on:click=move |_| trunk.closed.set(groups())>"Fold all"</button>
         </div>
     }
+    .into_any()
 }
 
 /// One phase, step or task.
@@ -404,7 +412,7 @@ fn Row(trunk: Trunk, key: Key, level: u8, in_sight: Memo<(usize, Vec<Line>)>) ->
         if !dom::is_own(&event) {
             return;
         }
-        let done = match event.key().as_str() {
+        match event.key().as_str() {
             "ArrowDown" if event.alt_key() => trunk.shift(key, Way::Down),
             "ArrowUp" if event.alt_key() => trunk.shift(key, Way::Up),
             "ArrowDown" => trunk.step(key, 1),
@@ -427,9 +435,8 @@ fn Row(trunk: Trunk, key: Key, level: u8, in_sight: Memo<(usize, Vec<Line>)>) ->
             "Insert" => trunk.add_under(key),
             "Delete" => trunk.delete(key),
             _ => return,
-        };
+        }
         event.prevent_default();
-        done
     };
     let href = format!("/project/{}/{}/{}", trunk.project.id, key.kind.spec().name, key.id);
     let href = StoredValue::new(href);
@@ -504,6 +511,7 @@ fn Row(trunk: Trunk, key: Key, level: u8, in_sight: Memo<(usize, Vec<Line>)>) ->
             </div>
         </div>
     }
+    .into_any()
 }
 
 /// How far a task is, changed in place.
@@ -515,24 +523,27 @@ fn StatusPicker(trunk: Trunk, key: Key, tab: Signal<&'static str>) -> impl IntoV
         record.with(|record| record.as_deref().and_then(|record| Task(record).status()).unwrap_or(Status::NotStarted))
     });
     view! {
-        <select
-            class="status-picker"
-            data-status=move || status.get().name()
-            tabindex=move || tab.get()
-            aria-label=move || format!("Status of {}", title.get())
-            prop:value=move || status.get().name()
-            disabled=move || trunk.locked.get()
-            on:change=move |event| {
-                if let Some(chosen) = Status::from_name(&event_target_value(&event)) {
-                    trunk.set_status(key, chosen);
+        <span class="status-cell" data-status=move || status.get().name()>
+            <span aria-hidden="true">{move || shape(status.get())}</span>
+            <select
+                class="status-picker"
+                tabindex=move || tab.get()
+                aria-label=move || format!("Status of {}", title.get())
+                prop:value=move || status.get().name()
+                disabled=move || trunk.locked.get()
+                on:change=move |event| {
+                    if let Some(chosen) = Status::from_name(&event_target_value(&event)) {
+                        trunk.set_status(key, chosen);
+                    }
                 }
-            }
-        >
-            {Status::ALL.iter().map(|choice| view! {
-                <option value=choice.name() selected=move || status.get() == *choice>{choice.label()}</option>
-            }).collect_view()}
-        </select>
+            >
+                {Status::ALL.iter().map(|choice| view! {
+                    <option value=choice.name() selected=move || status.get() == *choice>{choice.label()}</option>
+                }).collect_view()}
+            </select>
+        </span>
     }
+    .into_any()
 }
 
 #[component]
@@ -551,6 +562,7 @@ fn TaskFacts(record: Signal<Option<Arc<Record>>>) -> impl IntoView {
         <span class="row-due">{due}</span>
         <Avatars members=Signal::derive(assignees)/>
     }
+    .into_any()
 }
 
 #[component]
@@ -566,6 +578,7 @@ fn GroupFacts(record: Signal<Option<Arc<Record>>>, title: Signal<String>) -> imp
         </span>
         <Progress of=title percent=Signal::derive(move || figure("progress"))/>
     }
+    .into_any()
 }
 
 /// The longest title of a kind, characters.
@@ -634,6 +647,7 @@ fn Rename(trunk: Trunk, key: Key) -> impl IntoView {
         />
         <span class="field-error" role="alert">{move || fault.get()}</span>
     }
+    .into_any()
 }
 
 /// The input for a new record. Enter adds it and offers the next one; Escape ends it.
