@@ -173,7 +173,7 @@ pub fn SignUpPage() -> impl IntoView {
                     label="Password"
                     sort="password"
                     autocomplete="new-password"
-                    hint="At least 12 characters. A sentence is easier to remember than a word."
+                    hint="At least 10 characters. A sentence is easier to remember than a word."
                     fault=fault_of(action, "password")
                 />
                 {move || token.get().map(|token| view! { <input type="hidden" name="invitation" value=token/> })}
