@@ -5,7 +5,7 @@ use crate::model::id::{MemberId, OpId};
 use crate::model::record::Key;
 use crate::sync::op::{Entry, Op};
 use leptos::prelude::*;
-use leptos::server_fn::codec::{Json, MsgPack};
+use leptos::server_fn::codec::Json;
 use serde::{Deserialize, Serialize};
 
 /// An edit that is held for an owner, because its author was removed before it arrived.
@@ -23,7 +23,7 @@ pub struct Held {
 ///
 /// # Errors
 /// `SignedOut`, `Revoked`, `NotFound`.
-#[server(prefix = "/api", endpoint = "history", input = Json, output = MsgPack)]
+#[server(prefix = "/api", endpoint = "history", input = Json)]
 pub async fn history(member: MemberId, record: Key) -> Result<Vec<Entry>, ApiError> {
     crate::server::review::history(member, record).await
 }
@@ -35,7 +35,7 @@ pub const HISTORY_ENTRIES_MAX: usize = 200;
 ///
 /// # Errors
 /// `SignedOut`, `Forbidden`.
-#[server(prefix = "/api", endpoint = "quarantine/list", input = Json, output = MsgPack)]
+#[server(prefix = "/api", endpoint = "quarantine/list", input = Json)]
 pub async fn quarantine(member: MemberId) -> Result<Vec<Held>, ApiError> {
     crate::server::review::quarantine(member).await
 }
