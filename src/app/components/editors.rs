@@ -91,7 +91,8 @@ impl Editing {
 
     /// Takes what was typed as the field's value, if it was changed and passes the checks.
     fn commit_typed(self) {
-        let Some(Typed { text, seen }) = self.typed.get_untracked() else { return };
+        // An input that is taken away with its page loses the focus too, when nothing is left to commit to.
+        let Some(Typed { text, seen }) = self.typed.try_get_untracked().flatten() else { return };
         match read_typed(self.spec, &text) {
             Ok(value) => {
                 let before = seen.as_ref().map(|record| record.get(self.spec.name).clone()).unwrap_or_default();

@@ -643,7 +643,8 @@ fn Rename(trunk: Trunk, key: Key) -> impl IntoView {
                 }
                 _ => {}
             }
-            on:blur=move |_| { finish.with_value(|finish| finish()); }
+            // Taking the input away takes the focus from it too, when nothing is left to finish.
+            on:blur=move |_| { finish.try_with_value(|finish| finish()); }
         />
         <span class="field-error" role="alert">{move || fault.get()}</span>
     }
@@ -659,7 +660,8 @@ fn Adding(trunk: Trunk, parent: Key, level: u8) -> impl IntoView {
     let fault = RwSignal::new(None::<String>);
     let under = trunk.records.title(parent);
     let add = move || {
-        let words = title.get_untracked().trim().to_owned();
+        // Nothing is left to add once the input is gone, which takes the focus from it too.
+        let words = title.try_get_untracked().unwrap_or_default().trim().to_owned();
         if words.is_empty() {
             return;
         }
@@ -706,7 +708,7 @@ fn Adding(trunk: Trunk, parent: Key, level: u8) -> impl IntoView {
                     on:blur=move |_| {
                         // What was typed is added rather than dropped.
                         add();
-                        if fault.with_untracked(Option::is_none) && trunk.adding.get_untracked() == Some(parent) {
+                        if fault.try_with_untracked(Option::is_none) == Some(true) && trunk.adding.get_untracked() == Some(parent) {
                             trunk.adding.set(None);
                         }
                     }
