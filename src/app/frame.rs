@@ -266,6 +266,15 @@ fn Said() -> impl IntoView {
     .into_any()
 }
 
+/// A page's title for its `Title`, which outlives the page: the server writes the document's head when the page is drawn and
+/// its signals may be gone.
+pub fn lasting(title: Signal<String>) -> impl Fn() -> String + Send + Sync + 'static {
+    let first = title.get_untracked();
+    move || {
+        if cfg!(feature = "ssr") { first.clone() } else { title.try_get().unwrap_or_else(|| first.clone()) }
+    }
+}
+
 /// No page has this address.
 #[component]
 pub fn NotFound() -> impl IntoView {

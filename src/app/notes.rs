@@ -2,7 +2,7 @@
 
 use crate::app::components::editors::{FieldEditor, in_words};
 use crate::app::components::marks::RecordMark;
-use crate::app::frame::Empty;
+use crate::app::frame::{Empty, lasting};
 use crate::app::project::history::History;
 use crate::app::project::{Arriving, NotHere};
 use crate::app::records::{Draft, title_of, use_records};
@@ -137,7 +137,7 @@ fn OneNote(key: Key) -> impl IntoView {
         }
     });
     view! {
-        <Title text=move || title.get()/>
+        <Title text=lasting(title)/>
         <Show
             when=move || known.get()
             fallback=move || view! {

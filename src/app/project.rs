@@ -8,6 +8,7 @@ pub mod tree;
 
 use crate::app::components::marks::{Progress, RecordMark};
 use crate::app::format;
+use crate::app::frame::lasting;
 use crate::app::records::{Records, use_records};
 use crate::model::catalog::Kind;
 use crate::model::choice::ProjectState;
@@ -42,7 +43,7 @@ fn OneProject(project: Key) -> impl IntoView {
     open_when_ready(records, Scope::Project(project.id));
     let title = records.title(project);
     view! {
-        <Title text=move || title.get()/>
+        <Title text=lasting(title)/>
         <Show
             when=move || known.get()
             fallback=move || view! {

@@ -6,6 +6,7 @@ use crate::app::components::editors::{in_words, read_typed};
 use crate::app::components::people::member_name;
 use crate::app::conflicts::settling::{Part, Settling};
 use crate::app::format;
+use crate::app::frame::lasting;
 use crate::app::project::NotHere;
 use crate::app::project::history::value_in_words;
 use crate::app::records::{Draft, Records, use_records};
@@ -155,8 +156,9 @@ fn OneConflict(settling: Settling) -> impl IntoView {
         })
     };
     let target = settling.with_value(|settling| settling.target);
+    let page_title = lasting(title);
     view! {
-        <Title text=move || format!("Conflict: {}", title.get())/>
+        <Title text=move || format!("Conflict: {}", page_title())/>
         <div class="page-head">
             <div>
                 <p class="quiet-text"><a href="/conflicts">"Conflicts"</a></p>

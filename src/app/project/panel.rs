@@ -3,6 +3,7 @@
 
 use crate::app::components::editors::{FieldEditor, in_words};
 use crate::app::components::marks::RecordMark;
+use crate::app::frame::lasting;
 use crate::app::project::comments::Comments;
 use crate::app::project::history::History;
 use crate::app::project::time_log::TimeLog;
@@ -76,7 +77,7 @@ fn Panel(project: Key, key: Key) -> impl IntoView {
     let back = format!("/project/{}", project.id);
     let label = key.kind.spec().label;
     view! {
-        <Title text=move || title.get()/>
+        <Title text=lasting(title)/>
         <aside class="panel" aria-label=format!("{label} details")>
             <div class="panel-head">
                 <p class="panel-kind">
