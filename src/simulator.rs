@@ -15,7 +15,8 @@ mod tests;
 pub mod world;
 
 use oracle::Broken;
-use plan::{Step, plan};
+use plan::{Step, What, plan};
+use server::Keeps;
 use std::fmt;
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -103,7 +104,9 @@ pub fn live(seed: u64, only: Option<&[usize]>) -> Result<Lives, Box<Failure>> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| failed(server::unexpected(error), Vec::new()))?;
     runtime.block_on(async {
-        let mut world = World::new(seed).await.map_err(|broken| failed(broken, Vec::new()))?;
+        let copied = steps.iter().any(|step| step.what == What::Backup);
+        let keeps = if copied { Keeps::InFiles } else { Keeps::InMemory };
+        let mut world = World::new(seed, keeps).await.map_err(|broken| failed(broken, Vec::new()))?;
         world.live(&steps).await.map_err(|broken| failed(broken, world.history.clone()))
     })
 }

@@ -103,15 +103,15 @@ pub fn plan(seed: u64) -> Vec<Step> {
     let mut steps = Vec::new();
     for _ in 0..edits {
         let device = (rng.next_u64() % DEVICES as u64) as usize;
-        let tab = usize::from(rng.next_u64() % 4 == 0);
-        let what = if rng.next_u64() % 12 == 0 { What::Administer } else { What::Edit { device, tab } };
+        let tab = usize::from(rng.next_u64().is_multiple_of(4));
+        let what = if rng.next_u64().is_multiple_of(12) { What::Administer } else { What::Edit { device, tab } };
         steps.push(Step { at_ms: (rng.next_u64() % TROUBLE_MS as u64) as i64, dice: rng.next_u64(), what });
     }
     for _ in 0..harm {
         let device = (rng.next_u64() % DEVICES as u64) as usize;
-        let tab = usize::from(rng.next_u64() % 3 == 0);
+        let tab = usize::from(rng.next_u64().is_multiple_of(3));
         // A seed sticks to two sorts of trouble, so that each is also seen without the noise of the others.
-        let sort = if rng.next_u64() % 2 == 0 { sorts } else { sorts >> 32 };
+        let sort = if rng.next_u64().is_multiple_of(2) { sorts } else { sorts >> 32 };
         let choices = troubles(sort);
         let what = choices[(rng.next_u64() % choices.len() as u64) as usize](device, tab);
         steps.push(Step { at_ms: (rng.next_u64() % TROUBLE_MS as u64) as i64, dice: rng.next_u64(), what });

@@ -47,6 +47,15 @@ pub fn unexpected(error: impl std::fmt::Debug) -> Broken {
     Broken { invariant: Invariant::World, says: format!("the server failed: {error:?}") }
 }
 
+/// Where a world's database is. Files cost a sync to disk for each commit, so only worlds that copy them have any.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Keeps {
+    /// In memory, gone with the world.
+    InMemory,
+    /// In a temporary folder, removed with the world.
+    InFiles,
+}
+
 /// The server of one world.
 pub struct Server {
     /// Its clock.
@@ -64,7 +73,7 @@ pub struct Server {
     backup: Option<PathBuf>,
     /// Where copies of the database lie.
     folder: PathBuf,
-    copies: u32,
+    files: u32,
 }
 
 impl Server {
@@ -72,10 +81,18 @@ impl Server {
     ///
     /// # Errors
     /// When the store cannot be made.
-    pub async fn new(rng: &mut ChaCha8Rng, now_ms: i64) -> Result<Self, Broken> {
+    pub async fn new(rng: &mut ChaCha8Rng, now_ms: i64, keeps: Keeps) -> Result<Self, Broken> {
         let clock = VirtualClock::default();
         clock.set(now_ms);
-        let store = Sqlite::open_in_memory().await.map_err(unexpected)?;
+        let folder = std::env::temp_dir().join(format!("tidemark-simulator-{}-{}", std::process::id(), rng.next_u64()));
+        let store = match keeps {
+            Keeps::InMemory => Sqlite::open_in_memory().await,
+            Keeps::InFiles => {
+                std::fs::create_dir_all(&folder).map_err(unexpected)?;
+                Sqlite::open(&folder.join("0.db")).await
+            }
+        };
+        let store = store.map_err(unexpected)?;
         let core = Core::start(store.clone(), clock.clone());
         let workspace = WorkspaceId(minted(rng));
         let members: Vec<MemberId> = (0..crate::simulator::plan::MEMBERS).map(|_| MemberId(minted(rng))).collect();
@@ -88,7 +105,6 @@ impl Server {
             role: Role::Member,
         });
         core.system(workspace, joins.collect()).await.map_err(unexpected)?;
-        let folder = std::env::temp_dir().join(format!("tidemark-simulator-{}-{}", std::process::id(), rng.next_u64()));
         Ok(Self {
             clock,
             workspace,
@@ -99,7 +115,7 @@ impl Server {
             closing: Vec::new(),
             backup: None,
             folder,
-            copies: 0,
+            files: 0,
         })
     }
 
@@ -227,6 +243,12 @@ impl Server {
         }
     }
 
+    fn next_path(&mut self) -> Result<PathBuf, Broken> {
+        std::fs::create_dir_all(&self.folder).map_err(unexpected)?;
+        self.files += 1;
+        Ok(self.folder.join(format!("{}.db", self.files)))
+    }
+
     fn start_again(&mut self, store: Sqlite) {
         self.lines.clear();
         self.closing.clear();
@@ -244,12 +266,8 @@ impl Server {
     /// # Errors
     /// When it cannot be copied.
     pub async fn backup(&mut self) -> Result<(), Broken> {
-        std::fs::create_dir_all(&self.folder).map_err(unexpected)?;
-        self.copies += 1;
-        let path = self.folder.join(format!("{}.db", self.copies));
-        // A second connection, as `Sqlite::backup` makes it, would see another database in memory.
-        let copied = sqlx::query("VACUUM INTO ?").bind(path.display().to_string()).execute(self.store.writer()).await;
-        copied.map_err(unexpected)?;
+        let path = self.next_path()?;
+        self.store.backup(&path).await.map_err(unexpected)?;
         self.backup = Some(path);
         Ok(())
     }
@@ -331,7 +349,7 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        if self.copies > 0 && std::fs::remove_dir_all(&self.folder).is_err() {
+        if self.folder.exists() && std::fs::remove_dir_all(&self.folder).is_err() {
             tracing::warn!("the simulator left {} behind", self.folder.display());
         }
     }

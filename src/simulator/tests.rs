@@ -1,6 +1,27 @@
-//! The simulator's own promise: a seed is one history.
+//! Lives in which nothing is lost, and the simulator's own promise: a seed is one history.
 
-use super::live;
+use super::oracle::Invariant;
+use super::{live, live_all};
+use crate::sync::mutant::{Mutant, plant};
+
+/// Seeds lived through by every run of the tests. `tidemark simulate` lives through as many more as one likes.
+const SEEDS: u64 = 10_000;
+
+/// Seeds within which a planted bug has to be noticed.
+const MUTANT_SEEDS: u64 = 1_000;
+
+#[test]
+fn nothing_is_lost_in_ten_thousand_seeds() {
+    let threads = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
+    match live_all(0..SEEDS, threads) {
+        Ok(lives) => {
+            println!("{lives}");
+            assert_eq!(lives.seeds, SEEDS);
+            assert!(lives.ops > SEEDS && lives.conflicts > SEEDS / 10 && lives.refused > 0, "too quiet: {lives}");
+        }
+        Err(failure) => panic!("{failure}"),
+    }
+}
 
 #[test]
 fn a_seed_is_the_same_history_every_time() {
@@ -8,4 +29,25 @@ fn a_seed_is_the_same_history_every_time() {
         let lives = |_| format!("{:?}", live(seed, None));
         assert_eq!(lives(0), lives(1), "seed {seed}");
     }
+}
+
+/// The invariant that notices a planted bug first, in the order of the seeds.
+fn caught(mutant: Mutant) -> Option<(u64, Invariant)> {
+    plant(Some(mutant));
+    let found =
+        (0..MUTANT_SEEDS).find_map(|seed| live(seed, None).err().map(|failure| (seed, failure.broken.invariant)));
+    plant(None);
+    found
+}
+
+#[test]
+fn every_planted_bug_is_caught() {
+    let mut escaped = Vec::new();
+    for mutant in Mutant::ALL {
+        match caught(*mutant) {
+            Some((seed, invariant)) => println!("{mutant:?}: caught by {invariant:?} in seed {seed}"),
+            None => escaped.push(*mutant),
+        }
+    }
+    assert!(escaped.is_empty(), "not noticed within {MUTANT_SEEDS} seeds: {escaped:?}");
 }

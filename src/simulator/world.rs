@@ -8,14 +8,14 @@ use crate::model::scope::Scope;
 use crate::simulator::disk::Disk;
 use crate::simulator::oracle::{self, Broken, Invariant, Places, Truth, broken};
 use crate::simulator::plan::{DEVICES, Step, TABS, TROUBLE_MS, What, member_of};
-use crate::simulator::server::Server;
+use crate::simulator::server::{Keeps, Server};
 use crate::simulator::{Lives, people};
 use crate::sync::op::Op;
 use crate::sync::replica::{
     Database, Effect, Event, Identity, Incident, Link, Memory, Moment, Notice, PendingState, Replica, Save, Saved,
     Slot, Table, Timer, TrayEntry,
 };
-use crate::sync::wire::{self, SnapshotWanted};
+use crate::sync::wire::{self, FromServer, SnapshotWanted};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 use std::collections::{BTreeMap, VecDeque};
@@ -26,6 +26,9 @@ pub const START_MS: i64 = 1_790_000_000_000;
 /// How long everything has to come to rest once the trouble is over, virtual milliseconds. Ten times the longest
 /// backoff.
 const REST_MS: i64 = 900_000;
+/// How long everybody goes on before the world may be called at rest, virtual milliseconds: what went missing on a line that
+/// still stands is found by the next beats.
+const LOOK_MS: i64 = 60_000;
 /// Events after which a world that does not come to rest is called stuck.
 const EVENTS_MAX: u64 = 60_000;
 
@@ -78,8 +81,6 @@ struct Tab {
     /// When the last message of the channel arrives, so that messages keep their order unless trouble reorders them.
     arrives_ms: [i64; 2],
     tidemarks: BTreeMap<Scope, u64>,
-    /// How often the server had been restored when they were taken.
-    restores: u64,
 }
 
 /// One device.
@@ -116,9 +117,9 @@ impl World {
     ///
     /// # Errors
     /// When the server cannot be made.
-    pub async fn new(seed: u64) -> Result<Self, Broken> {
+    pub async fn new(seed: u64, keeps: Keeps) -> Result<Self, Broken> {
         let mut rng = ChaCha8Rng::seed_from_u64(seed ^ 0x7464_656d_6172_6b00);
-        let server = Server::new(&mut rng, START_MS).await?;
+        let server = Server::new(&mut rng, START_MS, keeps).await?;
         let devices = (0..DEVICES)
             .map(|device| Device {
                 identity: Identity {
@@ -164,12 +165,14 @@ impl World {
         }
         let mut events = 0;
         while self.now_ms < START_MS + TROUBLE_MS + REST_MS {
-            let Some((&(at_ms, place), _)) = self.queue.first_key_value() else { break };
-            if !self.healed && at_ms > START_MS + TROUBLE_MS {
+            let next = self.queue.first_key_value().map(|(&(at_ms, place), _)| (at_ms, place));
+            // Where every tab is frozen, nothing at all is left to happen.
+            if !self.healed && next.is_none_or(|(at_ms, _)| at_ms > START_MS + TROUBLE_MS) {
                 self.now_ms = START_MS + TROUBLE_MS;
                 self.heal().await?;
                 continue;
             }
+            let Some((at_ms, place)) = next else { break };
             let Some(next) = self.queue.remove(&(at_ms, place)) else { break };
             self.now_ms = self.now_ms.max(at_ms);
             self.server.clock.set(self.now_ms);
@@ -178,7 +181,8 @@ impl World {
             if events > EVENTS_MAX {
                 return broken(Invariant::Progress, "the world does not come to rest: something repeats without end");
             }
-            if self.healed && events % 64 == 0 && self.at_rest() {
+            let looked_ms = START_MS + TROUBLE_MS + LOOK_MS;
+            if self.healed && self.now_ms > looked_ms && events % 64 == 0 && self.at_rest() {
                 break;
             }
         }
@@ -196,19 +200,24 @@ impl World {
         })
     }
 
-    /// Within an epoch a tidemark only rises, unless its scope is fetched anew.
+    /// Within an epoch a tidemark only rises, for as long as a tab owns the network. Another tab starts from storage, where
+    /// it may lag, and after a restore each scope starts anew.
     fn watch_tidemarks(&mut self, id: TabId) -> Result<(), Broken> {
-        let restores = self.restores;
+        let restored = self.restores > 0;
         let Some(tab) = self.tab(id) else { return Ok(()) };
-        let tidemarks = tab.replica.tidemarks();
-        let fell = tab.tidemarks.iter().find(|(scope, was)| tidemarks.get(scope).is_some_and(|now| now < was));
-        if let Some((scope, was)) = fell.filter(|_| tab.restores == restores) {
-            let now = tidemarks.get(scope);
-            return broken(Invariant::Tidemark, format!("device {}: {scope} fell from {was} to {now:?}", id.device));
+        if restored || !tab.replica.leads() {
+            tab.tidemarks.clear();
+            return Ok(());
         }
-        tab.tidemarks = tidemarks;
-        tab.restores = restores;
-        Ok(())
+        let tidemarks = tab.replica.tidemarks();
+        let was = std::mem::replace(&mut tab.tidemarks, tidemarks.clone());
+        match was.iter().find(|(scope, was)| tidemarks.get(scope).is_some_and(|now| now < was)) {
+            Some((scope, was)) => {
+                let now = tidemarks.get(scope);
+                broken(Invariant::Tidemark, format!("device {}: {scope} fell from {was} to {now:?}", id.device))
+            }
+            None => Ok(()),
+        }
     }
 
     /// Every incident is something that must not happen here, but for what the plan itself did.
@@ -459,7 +468,7 @@ impl World {
     async fn save(&mut self, id: TabId, save: Save) -> Result<(), Broken> {
         let alive = self.tab(id).is_some();
         // A tab that ended while it was storing may or may not have got there.
-        if !alive && self.rng.next_u64() % 2 == 0 {
+        if !alive && self.rng.next_u64().is_multiple_of(2) {
             return Ok(());
         }
         let device = &mut self.devices[id.device];
@@ -494,7 +503,7 @@ impl World {
     /// When the next message of a channel arrives. Usually in order; now and then trouble delays one behind the next.
     fn arrival(&mut self, id: TabId, way: usize) -> i64 {
         let delay = 2 + (self.rng.next_u64() % 40) as i64;
-        let reorder = !self.healed && self.rng.next_u64() % 100 == 0;
+        let reorder = !self.healed && self.rng.next_u64().is_multiple_of(100);
         let now_ms = self.now_ms;
         let Some(tab) = self.tab(id) else { return now_ms + delay };
         if reorder {
@@ -507,7 +516,7 @@ impl World {
     fn send(&mut self, id: TabId, bytes: Vec<u8>) {
         let Some(line) = self.tab(id).and_then(|tab| tab.line) else { return };
         let at_ms = self.arrival(id, 0);
-        if !self.healed && self.rng.next_u64() % 200 == 0 {
+        if !self.healed && self.rng.next_u64().is_multiple_of(200) {
             self.at(at_ms + 5, Next::Heard(id, line, bytes.clone()));
         }
         self.at(at_ms, Next::Heard(id, line, bytes));
@@ -534,7 +543,12 @@ impl World {
             };
             let fate = if self.healed { 1_000 } else { self.rng.next_u64() % 300 };
             match fate {
-                0 => self.note(format!("device {}: a message of the server is lost", id.device)),
+                0 if is_frame(&bytes) => self.note(format!("device {}: a frame is lost", id.device)),
+                // A channel that loses an answer has broken: it keeps the order of what it carries, and acknowledges it.
+                0 => {
+                    self.note(format!("device {}: the line breaks with an answer on it", id.device));
+                    self.break_line(id);
+                }
                 1 => {
                     self.at(at_ms, Next::Said(id, line, bytes.clone()));
                     self.at(at_ms + 7, Next::Said(id, line, bytes));
@@ -589,7 +603,6 @@ impl World {
             line: None,
             arrives_ms: [0; 2],
             tidemarks: BTreeMap::new(),
-            restores: 0,
         });
         self.carry_out(TabId { device, tab, life }, effects).await?;
         if self.devices[device].leader.is_none() {
@@ -754,6 +767,11 @@ enum Doing {
     Work,
     /// Who may do and see what.
     Administration,
+}
+
+/// Whether the server says something of its own accord that the device must find missing by itself.
+fn is_frame(bytes: &[u8]) -> bool {
+    matches!(wire::decode(bytes), Ok(FromServer::Frame(_)))
 }
 
 /// Everything a copy shows.

@@ -34,6 +34,7 @@ use crate::model::kinds::Kind;
 use crate::model::record::{Field, Record, Version};
 use crate::model::scope::Scope;
 use crate::model::value::{Name, Value};
+use crate::sync::mutant::{Mutant, planted};
 use crate::sync::op::{Action, Change, Class, Op, Outcome};
 use crate::sync::text;
 use std::cmp::Ordering;
@@ -322,7 +323,7 @@ fn merge_one(merged: &mut Merged, record: &Record, spec: &'static FieldSpec, cha
     if change.now == change.was {
         return;
     }
-    if *theirs == change.was {
+    if *theirs == change.was || planted(Mutant::IgnoreBase) {
         merged.puts.insert(name, change.now.clone());
         return;
     }

@@ -20,14 +20,10 @@ pub enum Mutant {
     DropRefused,
     /// The device applies a frame although one before it is missing.
     IgnoreGap,
-    /// The device moves its tidemark in another transaction than the records it stands for.
-    TearCursor,
     /// The device pushes its outbox in the wrong order.
     PushBackwards,
     /// The device keeps the records of a scope it had to leave.
     KeepLeftScope,
-    /// The device throws its outbox away with a base it can no longer read.
-    DropOutboxWithBase,
     /// The device does not offer its settled ops again after the server was restored.
     ForgetSettled,
 }
@@ -43,10 +39,8 @@ impl Mutant {
         Self::LeaveOutboxEarly,
         Self::DropRefused,
         Self::IgnoreGap,
-        Self::TearCursor,
         Self::PushBackwards,
         Self::KeepLeftScope,
-        Self::DropOutboxWithBase,
         Self::ForgetSettled,
     ];
 }

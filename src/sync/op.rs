@@ -47,7 +47,8 @@ pub enum Action {
     /// Deletes the record and everything under it.
     #[serde(rename = "d")]
     Delete {
-        /// The record's `seq` as the author saw it.
+        /// How far the author had seen the record's scope: the device's tidemark, or the record's `seq` where that is higher.
+        /// What others wrote to it, or to anything below it, later than this is kept in conflict records.
         #[serde(rename = "s")]
         seen: Version,
     },

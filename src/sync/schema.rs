@@ -64,7 +64,7 @@ mod tests {
     #[test]
     fn every_supported_schema_has_its_upcaster() {
         assert_eq!(UPCASTERS.len(), usize::from(SCHEMA - SCHEMA_OLDEST));
-        assert!(SCHEMA - SCHEMA_OLDEST <= 2, "three schema versions are served");
+        const { assert!(SCHEMA < SCHEMA_OLDEST + 3, "three schema versions are served") };
     }
 
     #[test]

@@ -4,6 +4,7 @@ use super::*;
 use crate::model::choice::Role;
 use crate::model::id::{RecordId, WorkspaceId};
 use crate::model::record::Field;
+use crate::model::value::Name;
 use crate::model::value::Value;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use uuid::Uuid;

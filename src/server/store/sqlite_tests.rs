@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 pub struct Scratch(PathBuf);
 
 impl Scratch {
-    pub fn new() -> Self {
+    pub fn make() -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let name = format!("tidemark-store-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
         let path = std::env::temp_dir().join(name);
@@ -29,7 +29,7 @@ impl Drop for Scratch {
 }
 
 pub async fn on_disk() -> (Sqlite, Scratch) {
-    let scratch = Scratch::new();
+    let scratch = Scratch::make();
     let store = Sqlite::open(&scratch.file("tidemark.db")).await.unwrap();
     (store, scratch)
 }

@@ -109,7 +109,8 @@ impl Replica {
             Draft::Edit { changes, .. } => set(seen.as_deref().ok_or_else(|| missing(key))?, changes)?,
             Draft::Delete { .. } => {
                 let record = seen.as_deref().ok_or_else(|| missing(key))?;
-                Some(Action::Delete { seen: record.seq })
+                let tidemark = self.base.scopes.get(&record.scope).map_or(0, |copy| copy.row.tidemark);
+                Some(Action::Delete { seen: tidemark.max(record.seq) })
             }
             Draft::Restore { .. } => Some(Action::Restore),
             Draft::Command { name, .. } => {
@@ -377,14 +378,14 @@ impl Replica {
             .collect();
         for place in orphans {
             let says = "An edit that this one needs was given up. Try it again as a new edit, or discard it too.";
-            writes.extend(self.to_the_tray(place, Tray::Orphaned, refusal(Code::Dependency, None, says)));
+            writes.extend(self.put_into_tray(place, Tray::Orphaned, refusal(Code::Dependency, None, says)));
         }
         self.hold_dependents();
         self.save_outbox(writes, vec![op]);
     }
 
     /// Moves an op from the outbox to the tray; these writes do the same on disk, together.
-    pub(super) fn to_the_tray(&mut self, place: Place, sort: Tray, reason: Reason) -> Vec<Write> {
+    pub(super) fn put_into_tray(&mut self, place: Place, sort: Tray, reason: Reason) -> Vec<Write> {
         let Some(pending) = self.drop_op(place) else { return Vec::new() };
         let bytes = ByteBuf::from(pending.bytes.to_vec());
         let entry = TrayEntry { sort, bytes, reason, at_ms: self.moment.now_ms };
@@ -416,6 +417,9 @@ impl Replica {
         let holds = |sort: Tray| sort != Tray::Quarantined;
         let refused: BTreeSet<OpId> =
             self.tray.values().filter(|refused| holds(refused.entry.sort)).filter_map(Refused::id).collect();
+        if refused.is_empty() && !self.outbox.iter().any(|pending| matches!(pending.state, PendingState::Held(_))) {
+            return;
+        }
         let mut held = refused;
         let mut intents: BTreeSet<IntentId> = BTreeSet::new();
         loop {

@@ -13,8 +13,9 @@ use std::sync::Arc;
 pub struct Copy {
     /// As stored.
     pub row: ScopeRow,
-    /// The newest entry or record in it; above the tidemark only just after a snapshot.
-    pub newest: Version,
+    /// Whether its records are those of its tidemark exactly. The chunks of a snapshot are read one after the other while
+    /// others write; once everything up to the head has been pulled on top of them, they are.
+    pub exact: bool,
     /// Its checksum, once somebody asked, and kept up from then on.
     pub sum: Option<Sum>,
     /// Whether the checksum was found equal in this conversation.
@@ -82,11 +83,8 @@ impl Base {
             }
         }
         let after = self.records.get(&key).map(|record| Sum::of(record)).filter(|_| self.is_summed(entry.scope));
-        if let Some(copy) = self.scopes.get_mut(&entry.scope) {
-            copy.newest = copy.newest.max(entry.seq);
-            if let Some(sum) = &mut copy.sum {
-                *sum = sum.minus(before.unwrap_or_default()).plus(after.unwrap_or_default());
-            }
+        if let Some(sum) = self.scopes.get_mut(&entry.scope).and_then(|copy| copy.sum.as_mut()) {
+            *sum = sum.minus(before.unwrap_or_default()).plus(after.unwrap_or_default());
         }
     }
 
@@ -119,15 +117,13 @@ impl Base {
     /// Puts a complete snapshot in the place of whatever the scope held.
     pub fn install(&mut self, scope: Scope, records: Vec<Record>) {
         self.records.retain(|_, record| record.scope != scope);
-        let mut newest = 0;
         for record in records {
-            newest = newest.max(record.seq);
             if !record.deleted {
                 self.records.insert(record.key(), Arc::new(record));
             }
         }
         let copy = self.scopes.entry(scope).or_default();
-        copy.newest = newest;
+        copy.exact = false;
         copy.sum = None;
         copy.checked = false;
     }

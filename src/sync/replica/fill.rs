@@ -4,6 +4,7 @@
 use crate::model::record::{Key, Version};
 use crate::model::scope::Scope;
 use crate::sync::checksum::Sum;
+use crate::sync::mutant::{Mutant, planted};
 use crate::sync::op::Entry;
 use crate::sync::replica::base::fresh_loading;
 use crate::sync::replica::keep::remove_generation;
@@ -11,7 +12,7 @@ use crate::sync::replica::stored::{Landing, chunk_slot, place_slot, receipt_slot
 use crate::sync::replica::talk::Theirs;
 use crate::sync::replica::{Effect, Incident, Pending, PendingState, Place, Replica, Slot, Table, Write};
 use crate::sync::wire::{Frame, SnapshotChunk, SnapshotWanted, decode, decode_op};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// How often in one conversation a scope is fetched anew because its checksum differs: a repair that does not help is an
 /// error of ours, which more downloads would not mend.
@@ -38,7 +39,7 @@ impl Replica {
         if frame.to <= tidemark {
             return;
         }
-        if frame.from > tidemark {
+        if frame.from > tidemark && !planted(Mutant::IgnoreGap) {
             self.talk.want_pull.insert(frame.scope);
             return;
         }
@@ -91,8 +92,7 @@ impl Replica {
         let tidemark = copy.row.tidemark;
         let same_state = copy.follows(self.keeping.head.epoch)
             && (theirs.head..=as_of).contains(&tidemark)
-            // Just after a snapshot it may hold records newer than its tidemark.
-            && copy.newest <= tidemark
+            && copy.exact
             && copy.row.loading.is_none();
         if !same_state {
             return;
@@ -222,19 +222,25 @@ impl Replica {
         self.marked.extend(records.iter().map(|record| record.key()));
         self.base.install(scope, records);
         // What was offered again to a restored server was hidden while the old base still showed it.
-        let hidden: Vec<Key> = self
+        let hidden: Vec<Place> = self
             .outbox
-            .iter_mut()
+            .iter()
             .filter(|pending| pending.landing.is_none() && pending.landed)
-            .map(|pending| {
-                pending.landed = false;
-                pending.op.key()
-            })
+            .filter(|pending| self.scope_of(pending).is_none_or(|known| known == scope))
+            .map(|pending| pending.place)
             .collect();
-        self.marked.extend(hidden);
+        for place in hidden {
+            if let Some(pending) = self.outbox.get_mut(place) {
+                pending.landed = false;
+            }
+        }
         self.marked.extend(self.outbox.keys());
         self.talk.opened.retain(|known| *known != scope);
         self.talk.want_follow.insert(scope);
+        // An answer to what was asked before says nothing of the new filling.
+        if let Some(asked) = &mut self.talk.pulling {
+            asked.remove(&scope);
+        }
         self.effects.push(Effect::Complete(scope));
         old.into_iter().flat_map(remove_generation).collect()
     }
@@ -255,6 +261,9 @@ impl Replica {
 
     /// The member may no longer see a scope. What is pending there is pushed first; the server keeps it for an owner.
     pub(super) fn leave(&mut self, scope: Scope) {
+        if planted(Mutant::KeepLeftScope) {
+            return;
+        }
         let Some(copy) = self.base.scopes.get_mut(&scope) else { return };
         if copy.row.leaving {
             return;
@@ -300,7 +309,8 @@ impl Replica {
         }
         self.talk.answered.clear();
         let mut writes = Vec::new();
-        for (place, bytes) in std::mem::take(&mut self.settled) {
+        let settled = if planted(Mutant::ForgetSettled) { BTreeMap::new() } else { std::mem::take(&mut self.settled) };
+        for (place, bytes) in settled {
             let Ok(op) = decode_op(&bytes) else { continue };
             writes.push(Write::Remove(place_slot(Table::Settled, place)));
             writes.push(Write::Put(place_slot(Table::Ops, place), bytes.clone()));

@@ -115,7 +115,7 @@ impl Replica {
     /// Whether this tab talks to the server: it owns the network, or has nothing in common with the tab that does.
     pub(super) fn may_talk(&self) -> bool {
         let ready = |shelf| matches!(shelf, Shelf::Open | Shelf::Broken);
-        let alone = self.keeping.outbox == Shelf::Broken;
+        let alone = self.keeping.memory() == Memory::MemoryOnly;
         (self.leads() || alone) && ready(self.keeping.outbox) && ready(self.keeping.base)
     }
 
@@ -413,16 +413,6 @@ impl Replica {
         self.base.records.extend(
             records.into_iter().filter(|(_, record)| !record.deleted).map(|(key, record)| (key, Arc::new(record))),
         );
-        if let Some(copy) = self.base.scopes.get_mut(&scope) {
-            copy.newest = self
-                .base
-                .records
-                .values()
-                .filter(|record| record.scope == scope)
-                .map(|record| record.seq)
-                .max()
-                .unwrap_or(0);
-        }
     }
 
     fn outbox_loaded(&mut self, rows: Vec<(Slot, Vec<u8>)>) {
@@ -475,7 +465,7 @@ impl Replica {
         }
         self.keeping.outbox = Shelf::Open;
         self.stirred = true;
-        self.to_the_tray_unreadable(unreadable);
+        self.put_unreadable_into_tray(unreadable);
         self.hold_dependents();
     }
 
@@ -518,7 +508,7 @@ impl Replica {
         }
     }
 
-    fn to_the_tray_unreadable(&mut self, ops: Vec<(Place, Vec<u8>)>) {
+    fn put_unreadable_into_tray(&mut self, ops: Vec<(Place, Vec<u8>)>) {
         let mut writes = Vec::new();
         for (place, bytes) in ops {
             let reason = Reason {
@@ -576,9 +566,11 @@ impl Replica {
                 Table::Scopes => reload |= self.scope_read(&slot, bytes.as_deref()),
                 Table::Rows => {
                     let Some((generation, key)) = row_in(&slot) else { continue };
-                    if self.base.scope_of(generation).is_none() {
+                    let Some(copy) = self.base.scope_of(generation).and_then(|scope| self.base.scopes.get_mut(&scope))
+                    else {
                         continue;
-                    }
+                    };
+                    copy.sum = None;
                     match bytes.as_deref().map(read_row) {
                         Some(Ok(Some(record))) => {
                             self.base.records.insert(key, Arc::new(record));
@@ -629,7 +621,7 @@ impl Replica {
         match database {
             Database::Base => {}
             Database::Outbox => {
-                self.to_the_tray_unreadable(unreadable);
+                self.put_unreadable_into_tray(unreadable);
                 self.hold_dependents();
                 reload |= self.keeping.read_again.contains(&Database::Outbox);
             }

@@ -4,6 +4,7 @@
 use crate::model::catalog::Home;
 use crate::model::record::Version;
 use crate::model::scope::Scope;
+use crate::sync::mutant::{Mutant, planted};
 use crate::sync::op::{Code, Outcome, Reason, Receipt};
 use crate::sync::replica::stored::{Landing, place_slot, receipt_slot, row_bytes};
 use crate::sync::replica::{Pending, PendingState, Place, Replica, Table, Tray, Write};
@@ -28,8 +29,14 @@ impl Replica {
                 continue;
             }
             match receipt.outcome {
-                Outcome::Rejected => refused.extend(self.to_the_tray(place, Tray::Rejected, reason_of(receipt))),
-                Outcome::Quarantined => refused.extend(self.to_the_tray(place, Tray::Quarantined, reason_of(receipt))),
+                Outcome::Rejected if planted(Mutant::DropRefused) => {
+                    refused.push(Write::Remove(place_slot(Table::Ops, place)));
+                    self.drop_op(place);
+                }
+                Outcome::Rejected => refused.extend(self.put_into_tray(place, Tray::Rejected, reason_of(receipt))),
+                Outcome::Quarantined => {
+                    refused.extend(self.put_into_tray(place, Tray::Quarantined, reason_of(receipt)))
+                }
                 Outcome::Applied | Outcome::Merged | Outcome::Superseded => {
                     let landing = Landing::Receipt(receipt);
                     kept.push(Write::Put(receipt_slot(op), row_bytes(&landing)));
@@ -78,7 +85,7 @@ impl Replica {
             };
             let Some(Landing::Receipt(receipt)) = &pending.landing else { continue };
             let scope = pending.scope.or_else(|| self.scope_of(pending));
-            let covered = self.covered(pending, scope, receipt.seq);
+            let covered = self.covered(pending, scope, receipt.seq) || planted(Mutant::LeaveOutboxEarly);
             let may_leave = covered && self.may_talk();
             let (asked, done) = (self.keeping.base_asked, self.keeping.base_done);
             let key = pending.op.key();

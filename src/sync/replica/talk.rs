@@ -3,6 +3,7 @@
 
 use crate::model::record::Version;
 use crate::model::scope::Scope;
+use crate::sync::mutant::{Mutant, planted};
 use crate::sync::op::SCHEMA;
 use crate::sync::replica::act::PUSH_BYTES_MAX;
 use crate::sync::replica::keep::Tab;
@@ -82,7 +83,7 @@ pub(super) struct Talk {
     patience: usize,
     /// How often an intent, by its first place, was sent alone and not answered.
     failures: BTreeMap<Place, u32>,
-    pulling: Option<BTreeSet<Scope>>,
+    pub(super) pulling: Option<BTreeSet<Scope>>,
     pub(super) want_pull: BTreeSet<Scope>,
     pub(super) want_follow: BTreeSet<Scope>,
     /// Everything up to here, scopes that were joined included, has been told in this conversation.
@@ -509,6 +510,11 @@ impl Replica {
         let epoch = self.keeping.head.epoch;
         for state in scopes {
             let scope = state.scope;
+            if !self.base.scopes.contains_key(&scope) {
+                // The server sends us its frames, so it told us to join, and we did not hear it.
+                self.join(scope);
+                continue;
+            }
             let Some(copy) = self.base.scopes.get(&scope).filter(|copy| copy.follows(epoch)) else { continue };
             let behind = copy.row.tidemark < state.head;
             self.talk.theirs.insert(scope, Theirs { state, as_of: head });
@@ -560,6 +566,13 @@ impl Replica {
         for scope in &pulled.gone {
             self.fetch_anew(*scope);
         }
+        if !pulled.more {
+            for scope in &asked {
+                if let Some(copy) = self.base.scopes.get_mut(scope) {
+                    copy.exact = true;
+                }
+            }
+        }
         if pulled.more {
             self.talk.want_pull.extend(asked.into_iter().filter(|scope| !pulled.gone.contains(scope)));
         }
@@ -610,7 +623,10 @@ impl Replica {
         if !self.talk.sent.is_empty() {
             return None;
         }
-        let places = self.next_batch();
+        let mut places = self.next_batch();
+        if planted(Mutant::PushBackwards) {
+            places.reverse();
+        }
         if places.is_empty() {
             return None;
         }

@@ -15,6 +15,7 @@ use crate::model::rollup::{self, Totals};
 use crate::model::scope::Scope;
 use crate::model::value::{Name, Value};
 use crate::sync::merge;
+use crate::sync::mutant::{Mutant, planted};
 use crate::sync::op::{Action, Change, Class, Code, Op, Outcome, Reason, SCHEMA, SCHEMA_OLDEST};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -132,15 +133,16 @@ fn delete(draft: &mut Draft<'_>, op: &Op, seen: u64) -> Step<Done> {
         return Ok(Done::NOISE);
     }
     house::may_be_deleted(draft, &before)?;
-    let below = draft.below(op.key())?;
-    draft.bury(Arc::clone(&before), Hand::Author(op));
+    let mut taken = vec![Arc::clone(&before)];
+    let below = if planted(Mutant::LeaveOrphans) { Vec::new() } else { draft.below(op.key())? };
     for key in below {
-        if let Some(record) = draft.record(key)? {
-            draft.bury(record, Hand::Author(op));
-        }
+        taken.extend(draft.record(key)?);
+    }
+    for record in &taken {
+        draft.bury(Arc::clone(record), Hand::Author(op));
     }
     tell::after_write(draft, op, Some(&before))?;
-    keep::unseen(draft, op, &before, seen)?;
+    keep::unseen(draft, op, &taken, seen)?;
     Ok(Done::PLAIN)
 }
 
@@ -232,6 +234,9 @@ fn seen_or_held(draft: &Draft<'_>, scope: Scope) -> Step<()> {
 
 /// Keeps an edit of a deleted record.
 fn keep_edit(draft: &mut Draft<'_>, op: &Op, tombstone: &Record, edit: Edit) -> Step<Done> {
+    if planted(Mutant::DropEditOfDeleted) {
+        return Ok(Done::NOISE);
+    }
     keep::delete_won(draft, op, tombstone.scope, &keep::title_of(tombstone), tombstone.seq, edit).map(Done::delete_won)
 }
 

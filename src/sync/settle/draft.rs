@@ -19,8 +19,8 @@ use std::sync::Arc;
 /// Why an intent goes no further.
 #[derive(Debug)]
 pub(super) enum Stop {
-    /// Something has to be loaded first.
-    Lacks(Need),
+    /// Something has to be loaded first; as much of it at once as can be told.
+    Lacks(Vec<Need>),
     /// It is refused, for this reason.
     Refuses(Reason),
     /// It is held for an owner: its author may no longer write here.
@@ -94,7 +94,22 @@ impl<'a> Draft<'a> {
         if let Some(record) = self.changed.get(&key) {
             return Ok(Some(Arc::clone(record)));
         }
-        self.working.records.get(&key).cloned().ok_or(Stop::Lacks(Need::Record(key)))
+        self.working.records.get(&key).cloned().ok_or_else(|| Stop::Lacks(vec![Need::Record(key)]))
+    }
+
+    /// Makes sure of records and log entries before they are looked at one by one, so that they are loaded together.
+    pub(super) fn load(&self, needs: impl IntoIterator<Item = Need>) -> Step<()> {
+        let lacks = |need: &Need| match need {
+            Need::Record(key) => !self.changed.contains_key(key) && !self.working.records.contains_key(key),
+            Need::Wrote(seq) => *seq <= self.working.head && !self.working.wrote.contains_key(seq),
+            _ => false,
+        };
+        let lacks: Vec<Need> = needs.into_iter().filter(lacks).collect();
+        if lacks.is_empty() { Ok(()) } else { Err(Stop::Lacks(lacks)) }
+    }
+    /// The same for the records of members.
+    pub(super) fn load_members(&self, members: impl IntoIterator<Item = RecordId>) -> Step<()> {
+        self.load(members.into_iter().map(|member| Need::Record(Key::new(Kind::Member, member))))
     }
 
     /// Who made the log entry with this sequence number; `None` once it is past the horizon.
@@ -104,7 +119,7 @@ impl<'a> Draft<'a> {
         if let Some(entry) = mine {
             return Ok(Some(Wrote::of(entry)));
         }
-        self.working.wrote.get(&seq).copied().ok_or(Stop::Lacks(Need::Wrote(seq)))
+        self.working.wrote.get(&seq).copied().ok_or_else(|| Stop::Lacks(vec![Need::Wrote(seq)]))
     }
 
     /// Whether the author may see what is in this scope.
@@ -125,7 +140,7 @@ impl<'a> Draft<'a> {
     /// Every live record of a kind.
     pub(super) fn all(&self, kind: Kind) -> Step<Vec<&Record>> {
         if !self.working.all.contains(&kind) {
-            return Err(Stop::Lacks(Need::All(kind)));
+            return Err(Stop::Lacks(vec![Need::All(kind)]));
         }
         let untouched = self.working.loaded(kind).filter(|record| !self.changed.contains_key(&record.key()));
         let touched = self.changed.values().map(Arc::as_ref).filter(|record| record.kind == kind);
@@ -160,6 +175,7 @@ impl<'a> Draft<'a> {
             moved.entry(record.parent().unwrap_or(*key)).or_default().insert(*key);
         }
         let mut found = vec![root];
+        let mut lacks = Vec::new();
         let mut next = 0;
         while let Some(parent) = found.get(next).copied() {
             next += 1;
@@ -168,7 +184,8 @@ impl<'a> Draft<'a> {
                 continue;
             }
             if !is_new && !known(self.working, parent) {
-                return Err(Stop::Lacks(need(parent)));
+                lacks.push(need(parent));
+                continue;
             }
             let loaded = self.working.children.get(&parent).into_iter().flatten();
             let children: BTreeSet<Key> = loaded.chain(moved.get(&parent).into_iter().flatten()).copied().collect();
@@ -179,7 +196,7 @@ impl<'a> Draft<'a> {
             }
         }
         found.remove(0);
-        Ok(found)
+        if lacks.is_empty() { Ok(found) } else { Err(Stop::Lacks(lacks)) }
     }
 
     /// The next human number.

@@ -5,6 +5,7 @@ use super::draft::{Draft, Step, Stop, refuse};
 use crate::model::catalog::FieldType;
 use crate::model::check::FieldError;
 use crate::model::choice::{ConflictState, Role};
+use crate::model::id::RecordId;
 use crate::model::kinds::Kind;
 use crate::model::permission::{self, Actor, Belongs};
 use crate::model::record::{Field, Key, Record};
@@ -108,19 +109,18 @@ fn settled_by(draft: &Draft<'_>, puts: &mut BTreeMap<Name, Value>) {
 
 /// Whoever is named as a member is one. Other references may go stale; a reader passes over what is not there.
 pub(super) fn members_exist(draft: &Draft<'_>, kind: Kind, puts: &BTreeMap<Name, Value>) -> Step<()> {
-    for (name, value) in puts {
-        let Some(spec) = kind.spec().field(name.as_str()).filter(|spec| !spec.derived) else { continue };
-        if !matches!(
-            spec.ty,
-            FieldType::Reference { to: Kind::Member } | FieldType::References { to: Kind::Member, .. }
-        ) {
-            continue;
-        }
-        for id in value.as_text().into_iter().chain(value.as_list().iter().filter_map(Value::as_text)) {
-            let Ok(id) = id.parse() else { continue };
+    let of_members = |ty: FieldType| {
+        matches!(ty, FieldType::Reference { to: Kind::Member } | FieldType::References { to: Kind::Member, .. })
+    };
+    let specs = kind.spec().fields.iter().filter(|spec| !spec.derived && of_members(spec.ty));
+    for (spec, value) in specs.filter_map(|spec| Some((spec, puts.get(spec.name)?))) {
+        let ids = value.as_text().into_iter().chain(value.as_list().iter().filter_map(Value::as_text));
+        let ids: Vec<RecordId> = ids.filter_map(|id| id.parse().ok()).collect();
+        draft.load_members(ids.iter().copied())?;
+        for id in ids {
             if draft.record(Key::new(Kind::Member, id))?.is_none() {
                 let says = format!("{} names somebody who is not in this workspace. Choose another.", spec.label);
-                return Err(Stop::from(FieldError { field: name.clone(), says }));
+                return Err(Stop::from(FieldError { field: spec.name.into(), says }));
             }
         }
     }

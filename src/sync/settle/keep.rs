@@ -6,7 +6,7 @@
 
 use super::draft::{Draft, Hand, Step, derived_id};
 use super::tell;
-use super::working::Wrote;
+use super::working::{Need, Wrote};
 use crate::model::catalog::{FieldSpec, FieldType, KindSpec, Rule};
 use crate::model::check::size_bytes;
 use crate::model::choice::{ConflictClass, ConflictState};
@@ -16,8 +16,10 @@ use crate::model::record::{Key, Record, Version};
 use crate::model::scope::Scope;
 use crate::model::value::{Name, Value};
 use crate::sync::merge::{Fate, Part};
+use crate::sync::mutant::{Mutant, planted};
 use crate::sync::op::{Change, Op};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// One field of an edit as a conflict record shows it.
 struct Shown {
@@ -108,6 +110,10 @@ pub(super) fn delete_won(
 
 /// Keeps every value that does not stand after a merge. Returns the conflict record of what the op itself lost.
 pub(super) fn parts(draft: &mut Draft<'_>, op: &Op, before: &Record, parts: &[Part]) -> Step<Option<RecordId>> {
+    if planted(Mutant::DropLoser) {
+        return Ok(None);
+    }
+    draft.load(parts.iter().map(|part| Need::Wrote(part.version)))?;
     let mine: Vec<&Part> = parts.iter().filter(|part| part.fate != Fate::TheirsLost).collect();
     let mut theirs: BTreeMap<Version, Vec<&Part>> = BTreeMap::new();
     for part in parts.iter().filter(|part| part.fate == Fate::TheirsLost) {
@@ -176,9 +182,24 @@ fn keep_theirs(draft: &mut Draft<'_>, op: &Op, before: &Record, version: Version
     Ok(())
 }
 
-/// Keeps what others wrote to a record after its deleter had last seen it: their edits went with it, and they may want
-/// them back.
-pub(super) fn unseen(draft: &mut Draft<'_>, op: &Op, before: &Record, seen: Version) -> Step<()> {
+/// Keeps what others wrote to deleted records after their deleter had last looked: their edits went with them, and they
+/// may want them back.
+pub(super) fn unseen(draft: &mut Draft<'_>, op: &Op, deleted: &[Arc<Record>], seen: Version) -> Step<()> {
+    let late = |record: &Record| {
+        let fields = record.kind.spec().fields.iter().filter(|spec| !spec.derived);
+        fields.map(|spec| record.version(spec.name)).filter(|version| *version > seen).collect::<BTreeSet<_>>()
+    };
+    let late: BTreeSet<Version> = deleted.iter().flat_map(|record| late(record)).collect();
+    draft.load(late.iter().copied().map(Need::Wrote))?;
+    let mut writers = BTreeSet::new();
+    for version in late {
+        writers.extend(draft.wrote(version)?.and_then(|wrote| wrote.by).map(RecordId::from));
+    }
+    draft.load_members(writers)?;
+    deleted.iter().try_for_each(|record| unseen_of_one(draft, op, record, seen))
+}
+
+fn unseen_of_one(draft: &mut Draft<'_>, op: &Op, before: &Record, seen: Version) -> Step<()> {
     let mut lost: BTreeMap<MemberId, (Wrote, Vec<Shown>)> = BTreeMap::new();
     for spec in before.kind.spec().fields.iter().filter(|spec| !spec.derived && before.version(spec.name) > seen) {
         let Some(wrote) = draft.wrote(before.version(spec.name))? else { continue };
@@ -190,7 +211,7 @@ pub(super) fn unseen(draft: &mut Draft<'_>, op: &Op, before: &Record, seen: Vers
     }
     for (by, (wrote, shown)) in lost {
         let conflict = Conflict {
-            id: derived_id(op.id, "unseen", by.0.as_bytes()),
+            id: derived_id(op.id, "unseen", &[by.0.as_bytes().as_slice(), before.id.0.as_bytes()].concat()),
             class: ConflictClass::DeleteWins,
             state: ConflictState::Open,
             of: before.key(),

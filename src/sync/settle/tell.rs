@@ -48,7 +48,9 @@ fn assigned(draft: &mut Draft<'_>, op: &Op, before: Option<&Record>, task: &Reco
         return Ok(());
     }
     let held: BTreeSet<RecordId> = before.map(|task| Task(task).assignees()).unwrap_or_default().into_iter().collect();
-    for member in Task(task).assignees().into_iter().filter(|member| !held.contains(member)) {
+    let gained: Vec<RecordId> = Task(task).assignees().into_iter().filter(|member| !held.contains(member)).collect();
+    draft.load_members(gained.iter().copied())?;
+    for member in gained {
         let says = format!("{} assigned “{}” to you.", draft.name_of(draft.author.member), title_of(task));
         other(draft, op, member.into(), NotificationSort::Assigned, task, says)?;
     }
@@ -62,6 +64,7 @@ fn commented(draft: &mut Draft<'_>, op: &Op, comment: &Record) -> Step<()> {
         None => None,
     };
     let Some(task) = task else { return Ok(()) };
+    draft.load_members(Task(&task).assignees())?;
     for member in Task(&task).assignees() {
         let says = format!("{} commented on “{}”.", draft.name_of(draft.author.member), title_of(&task));
         other(draft, op, member.into(), NotificationSort::Commented, &task, says)?;

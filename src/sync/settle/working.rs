@@ -1,5 +1,6 @@
 //! What settling works on: the part of a workspace that has been loaded so far, with the effects of everything settled
-//! since. It lives for one batch; the store that supplies it writes what changed and lets it go.
+//! since. It stays true as long as everything settled in it is written, in this order, and nobody else writes: a store
+//! forgets it when a commit fails and when it drops old tombstones, receipts or log entries.
 
 use crate::model::id::{DeviceId, MemberId, OpId};
 use crate::model::kinds::Kind;
