@@ -51,7 +51,7 @@ export const test = base.extend<Given>({
         });
         await person.call("invitation/accept", { token: invited.path.split("/").at(-1)! });
       }
-      await person.page.goto("/");
+      await person.go("/");
       return person;
     });
   },

@@ -70,7 +70,14 @@ export class Person {
   async newTab(path: string): Promise<Page> {
     const tab = await this.context.newPage();
     await tab.goto(path);
+    await expectAlive(tab);
     return tab;
+  }
+
+  /** Opens an address and waits until the application has taken over the page. */
+  async go(path: string): Promise<void> {
+    await this.page.goto(path);
+    await expectAlive(this.page);
   }
 
   /** Ends a tab's process, as a browser short of memory does. Nothing of the page runs any more, not even its goodbyes. */
@@ -127,4 +134,9 @@ export class Person {
     await this.line.remove();
     if (this.folder !== undefined) await rm(this.folder, { recursive: true, force: true });
   }
+}
+
+/** Before the application has taken over the page, a click does nothing. */
+export async function expectAlive(page: Page): Promise<void> {
+  await expect(page.locator("html")).toHaveAttribute("data-alive", "");
 }

@@ -33,6 +33,7 @@ pub fn page() -> Page {
 /// Gives the application its device once it has been drawn.
 pub fn provide_device() {
     provide_context(WhenShown(Arc::new(|records: Records| {
+        say_alive();
         let worker = Worker::register(move || records.set_update_ready());
         // Not followed: who is signed in changes only with the page.
         let viewer: Option<Viewer> = records.viewer().get_untracked();
@@ -41,6 +42,14 @@ pub fn provide_device() {
             spawn_local(device::start(records, viewer, worker));
         }
     })));
+}
+
+/// Marks the document as taken over: from here on a click does something. The browser tests wait for it.
+fn say_alive() {
+    let marked = document().document_element().map(|root| root.set_attribute("data-alive", ""));
+    if let Some(Err(error)) = marked {
+        leptos::logging::warn!("the document could not be marked as taken over: {error:?}");
+    }
 }
 
 /// What the shell shows in a browser that knows nobody.

@@ -1,0 +1,45 @@
+// Coming, going, being invited and being removed.
+import { expect, test } from "./fixtures.ts";
+import { expectAlive, PASSWORD, type Person } from "./person.ts";
+import { expectSync, ProjectScreen } from "./project.ts";
+
+async function signUp(person: Person): Promise<void> {
+  const { page } = person;
+  await expectAlive(page);
+  await page.getByLabel("Your name").fill(person.name);
+  await page.getByLabel("Email").fill(person.email);
+  await page.getByLabel("Password").fill(PASSWORD);
+  await page.getByRole("button", { name: "Make the account" }).click();
+}
+
+test("a newcomer makes an account and a workspace, and invites a second person", async ({ stranger }) => {
+  const ada = await stranger("Ada");
+  await ada.go("/sign-in");
+  await ada.page.getByRole("link", { name: "Make an account" }).click();
+  await expect(ada.page.getByRole("heading", { name: "Make an account" })).toBeVisible();
+  await signUp(ada);
+  await expect(ada.page.getByRole("heading", { name: "Workspaces", exact: true })).toBeVisible();
+  await expectAlive(ada.page);
+  await ada.page.getByLabel("Name of the workspace").fill("Harbour works");
+  await ada.page.getByRole("button", { name: "Make the workspace" }).click();
+  await expectSync(ada.page, "live");
+  const hers = await ProjectScreen.make(ada.page, "North shore cable");
+
+  await ada.page.getByRole("navigation", { name: "Main" }).getByRole("link", { name: "Members" }).click();
+  await ada.page.getByRole("button", { name: "Make an invitation" }).click();
+  const invitation = await ada.page.getByLabel(/^Send them this link/).inputValue();
+
+  const bo = await stranger("Bo");
+  await bo.go(new URL(invitation, ada.page.url()).pathname);
+  await expect(bo.page.getByRole("main")).toContainText("Harbour works");
+  await bo.page.getByRole("link", { name: "Make an account" }).click();
+  await expect(bo.page.getByRole("heading", { name: "Make an account" })).toBeVisible();
+  await signUp(bo);
+  await expect(bo.page.getByText(`You are signed in as ${bo.email}`)).toBeVisible();
+  await expectAlive(bo.page);
+  await bo.page.getByRole("button", { name: "Accept the invitation" }).click();
+  await bo.page.getByRole("navigation", { name: "Main" }).getByRole("link", { name: "Projects" }).click();
+  await bo.page.getByRole("link", { name: "North shore cable" }).click();
+  await expect(new ProjectScreen(bo.page).row("Route")).toBeVisible();
+  await expect(hers.page.getByRole("list", { name: "Members" })).toContainText("Bo");
+});
