@@ -6,7 +6,7 @@ use crate::model::catalog::{Kind, Rule};
 use crate::model::id::{DeviceId, OpId};
 use crate::model::record::{Field, Key, Record, Version};
 use crate::model::value::{Name, Value};
-use crate::sync::op::{Action, Class, Effect, Entry, Op, Outcome, Receipt};
+use crate::sync::op::{Action, Effect, Entry, Op, Outcome, Receipt};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What must always hold. The name of each is what a failure prints.
@@ -200,7 +200,7 @@ fn shown(truth: &Truth, made: &BTreeMap<OpId, Op>, op: &Op) -> Result<(), Broken
             for (name, change) in changes {
                 let unchanged = change.was == change.now;
                 let rule = op.kind.spec().field(name.as_str()).map(|spec| spec.rule);
-                if unchanged || receipt.class == Class::Noise || kept(truth, op.key(), name, &change.now) {
+                if unchanged || kept(truth, op.key(), name, &change.now) {
                     continue;
                 }
                 if !stood(truth, made, op, name, &change.was, &change.now, rule) {
@@ -278,7 +278,7 @@ fn stood(
 fn held_already(truth: &Truth, op: &Op, name: &Name, was: &Value, now: &Value, rule: Option<Rule>) -> bool {
     truth.entries.iter().filter(|entry| entry.key() == op.key()).any(|entry| match &entry.effect {
         Effect::Put(values) => values.get(name).is_some_and(|value| contains(value, was, now, rule)),
-        Effect::Delete => true,
+        Effect::Delete => false,
     }) || now.is_null()
 }
 

@@ -11,6 +11,9 @@ use rand_chacha::rand_core::{Rng, SeedableRng};
 use std::collections::BTreeMap;
 use uuid::Uuid;
 
+/// Of each kind, people edit only this many records.
+const SAME_RECORDS: usize = 2;
+
 /// A person with dice in hand, in front of what they see.
 pub struct Person<'a> {
     rng: ChaCha8Rng,
@@ -32,7 +35,8 @@ impl<'a> Person<'a> {
     }
     fn one(&mut self, kind: Kind) -> Option<&'a Record> {
         let sees = self.sees;
-        let of_kind: Vec<&Record> = sees.iter().filter(|record| record.kind == kind).collect();
+        // Few records, so that people meet on them.
+        let of_kind: Vec<&Record> = sees.iter().filter(|record| record.kind == kind).take(SAME_RECORDS).collect();
         let pick = self.below(of_kind.len());
         of_kind.get(pick).copied()
     }

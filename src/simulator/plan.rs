@@ -97,7 +97,7 @@ fn troubles(dice: u64) -> &'static [fn(usize, usize) -> What] {
 /// The history of a seed, in order of time.
 pub fn plan(seed: u64) -> Vec<Step> {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
-    let edits = 8 + rng.next_u64() % 40;
+    let edits = 16 + rng.next_u64() % 48;
     let harm = rng.next_u64() % 24;
     let sorts = rng.next_u64();
     let mut steps = Vec::new();

@@ -14,8 +14,6 @@ pub enum Mutant {
     DropEditOfDeleted,
     /// The server deletes a record and leaves what stands under it.
     LeaveOrphans,
-    /// The device takes an op out of the outbox as soon as it is answered, before base holds its effect.
-    LeaveOutboxEarly,
     /// The device discards a refused op instead of putting it into the tray.
     DropRefused,
     /// The device applies a frame although one before it is missing.
@@ -36,7 +34,6 @@ impl Mutant {
         Self::DropLoser,
         Self::DropEditOfDeleted,
         Self::LeaveOrphans,
-        Self::LeaveOutboxEarly,
         Self::DropRefused,
         Self::IgnoreGap,
         Self::PushBackwards,
