@@ -12,13 +12,13 @@ use crate::simulator::server::{Keeps, Server};
 use crate::simulator::{Lives, people};
 use crate::sync::op::Op;
 use crate::sync::replica::{
-    Database, Effect, Event, Identity, Incident, Link, Memory, Moment, Notice, PendingState, Replica, Save, Saved,
-    Slot, Table, Timer, TrayEntry,
+    Database, Effect, Event, Identity, Incident, Link, Memory, Moment, Notice, Pending, PendingState, Replica, Save,
+    Saved, Slot, Table, Timer, TrayEntry,
 };
 use crate::sync::wire::{self, FromServer, SnapshotWanted};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use uuid::Uuid;
 
 /// When the world begins: an ordinary morning, Unix milliseconds.
@@ -291,7 +291,10 @@ impl World {
         let scopes = self.server.scopes(member).await?;
         for tab in self.devices[device].tabs.iter().flatten() {
             let replica = &tab.replica;
-            if let Some(pending) = replica.pending().next() {
+            // An op that needs a refused one waits for its author, and is shown until they decide.
+            let held = |pending: &&Pending| matches!(pending.state, PendingState::Held(_));
+            let undecided: BTreeSet<Key> = replica.pending().filter(held).map(|pending| pending.op.key()).collect();
+            if let Some(pending) = replica.pending().find(|pending| !held(pending)) {
                 let says = format!(
                     "device {device}: {:?} still waits: {:?}, {:?}",
                     pending.op,
@@ -308,7 +311,7 @@ impl World {
                 .filter(|record| !record.deleted && scopes.contains(&record.scope))
                 .map(|record| (record.key(), record))
                 .collect();
-            for (key, record) in &ought {
+            for (key, record) in ought.iter().filter(|(key, _)| !undecided.contains(key)) {
                 if shows.get(key) != Some(*record) {
                     let says = format!(
                         "device {device}: {key:?} shows {:?}, the server has {record:?}; {:?}",
@@ -318,7 +321,7 @@ impl World {
                     return broken(Invariant::Convergence, says);
                 }
             }
-            if let Some(key) = shows.keys().find(|key| !ought.contains_key(key)) {
+            if let Some(key) = shows.keys().find(|key| !ought.contains_key(key) && !undecided.contains(key)) {
                 let invariant =
                     if truth.records.contains_key(key) { Invariant::ScopeLeave } else { Invariant::Convergence };
                 return broken(invariant, format!("device {device}: {key:?} is shown and ought not to be"));
