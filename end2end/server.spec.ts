@@ -29,3 +29,32 @@ test("a server killed under load loses nothing and takes nothing twice", async (
     await expect(screen.row("Route")).toContainText(`0/${added.length}`);
   }
 });
+
+test("a server that stops in order comes back to the same state", async ({ server, member }) => {
+  const ada = await member("Ada");
+  ada.expectServerToVanish();
+  const hers = await ProjectScreen.make(ada.page, "North shore cable");
+  await hers.addUnder("Route", "Walk the route");
+  await server.stop();
+  await expectSync(ada.page, /^offline/);
+  await hers.rename("Walk the route", "Walk the whole route");
+  await server.start();
+  await expectSync(ada.page, "live");
+  await ada.page.reload();
+  await expect(hers.row("Walk the whole route")).toBeVisible();
+});
+
+test("where WebSockets are refused, everything still arrives", async ({ member }) => {
+  const ada = await member("Ada");
+  const bo = await member("Bo");
+  const hers = await ProjectScreen.make(ada.page, "North shore cable");
+  await expectSync(ada.page, "live");
+  const his = await hers.on(bo.page);
+  await expect(his.row("Route")).toBeVisible();
+
+  bo.refuseSockets();
+  await hers.addUnder("Route", "Walk the route");
+  await expect(his.row("Walk the route")).toBeVisible();
+  await his.rename("Walk the route", "Walk the whole route");
+  await expect(hers.row("Walk the whole route")).toBeVisible();
+});

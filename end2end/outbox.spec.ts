@@ -1,0 +1,33 @@
+// What waits, and what is refused.
+import { expect, test } from "./fixtures.ts";
+import { expectSync, ProjectScreen } from "./project.ts";
+
+test("an edit that is refused goes to the tray with its reason, and the others pass", async ({ member }) => {
+  const ada = await member("Ada");
+  const bo = await member("Bo");
+  const hers = await ProjectScreen.make(ada.page, "North shore cable");
+  await hers.addUnder("Route", "Walk the route");
+  await hers.status("Walk the route").selectOption({ label: "Done" });
+  await expectSync(ada.page, "live");
+  const his = await hers.on(bo.page);
+  await expect(his.row("Route")).toContainText("1/1");
+
+  // Offline, Bo closes a phase in which everything is done; meanwhile it gets a task that is not.
+  await bo.goOffline();
+  const panel = await his.open("Survey");
+  await panel.getByRole("button", { name: "Close", exact: true }).click();
+  await his.rename("Route", "Route by the sea");
+  await expectSync(bo.page, "offline, 2 waiting");
+  await hers.addUnder("Route", "Count the culverts");
+  await expectSync(ada.page, "live");
+
+  await bo.goOnline();
+  await expect(hers.row("Route by the sea")).toBeVisible();
+  await expectSync(bo.page, "needs you (1)");
+  await bo.page.getByRole("navigation", { name: "Main" }).getByRole("link", { name: "Sync centre" }).click();
+  const tray = bo.page.getByRole("list", { name: "Refused edits" });
+  await expect(tray).toContainText("It still has unfinished tasks");
+  await tray.getByRole("button", { name: /^Discard/ }).click();
+  await tray.getByRole("button", { name: "Discard for good" }).click();
+  await expectSync(bo.page, "live");
+});
