@@ -8,6 +8,7 @@ use crate::model::id::RecordId;
 use crate::model::kinds::Conflict;
 use crate::model::record::{Key, Record};
 use crate::model::value::{Name, Value};
+use crate::sync::op::Change;
 use std::collections::BTreeMap;
 
 /// One field of a conflict, with what both saw and what each left.
@@ -95,6 +96,23 @@ impl Settling {
         (!values.is_empty()).then_some(Draft::Set { key: self.target, values })
     }
 
+    /// The waiting edit as its author made it: a deleted record is not on the device, so nothing else says what they saw.
+    fn target_edit(&self) -> Option<Draft> {
+        let was = |name: &Name| {
+            self.parts
+                .iter()
+                .find(|part| part.name == name.as_str())
+                .and_then(|part| part.base.clone())
+                .unwrap_or_default()
+        };
+        let changes: BTreeMap<Name, Change> = self
+            .mine()
+            .into_iter()
+            .map(|(name, now)| (name.clone(), Change { base: 0, was: was(&name), now }))
+            .collect();
+        (!changes.is_empty()).then_some(Draft::Edit { key: self.target, changes })
+    }
+
     /// The waiting edit's values, by field of the catalog. Redacted ones cannot be read here and are left alone.
     fn mine(&self) -> BTreeMap<Name, Value> {
         self.parts.iter().filter_map(|part| Some((Name::new(self.spec(part)?.name), part.mine.clone()?))).collect()
@@ -111,8 +129,10 @@ impl Settling {
         let mut drafts = Vec::with_capacity(3);
         if self.class == ConflictClass::DeleteWins {
             drafts.push(Draft::Restore { key: self.target });
+            drafts.extend(self.target_edit());
+        } else {
+            drafts.extend(self.target_set(self.mine()));
         }
-        drafts.extend(self.target_set(self.mine()));
         drafts.push(self.settled(how));
         drafts
     }
@@ -219,7 +239,9 @@ mod tests {
         let record = conflict(ConflictClass::DeleteWins, &[("title", text("a"), text("b"), None)]);
         let drafts = Settling::read(&record).map(|settling| settling.use_mine()).unwrap_or_default();
         assert_eq!(drafts[0], Draft::Restore { key: target() });
-        assert_eq!(drafts[1], Draft::set(target(), "title", "b"));
+        let change = Change { base: 0, was: text("a"), now: text("b") };
+        let changes = BTreeMap::from([(Name::new("title"), change)]);
+        assert_eq!(drafts[1], Draft::Edit { key: target(), changes });
     }
 
     #[test]

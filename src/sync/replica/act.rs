@@ -104,9 +104,17 @@ impl Replica {
             Draft::Set { values, .. } => {
                 let record = seen.as_deref().ok_or_else(|| missing(key))?;
                 let saw = |name: &str, now| Change { base: record.version(name), was: record.get(name).clone(), now };
-                set(record, values.into_iter().map(|(name, now)| (name.clone(), saw(name.as_str(), now))).collect())?
+                set(
+                    key,
+                    seen.as_deref(),
+                    values.into_iter().map(|(name, now)| (name.clone(), saw(name.as_str(), now))).collect(),
+                )?
             }
-            Draft::Edit { changes, .. } => set(seen.as_deref().ok_or_else(|| missing(key))?, changes)?,
+            // An edit says itself what its author saw, so it may follow the restore of a record that is not here.
+            Draft::Edit { changes, .. } if seen.is_some() || self.comes_back(key) => {
+                set(key, seen.as_deref(), changes)?
+            }
+            Draft::Edit { .. } => return Err(missing(key)),
             Draft::Delete { .. } => {
                 let record = seen.as_deref().ok_or_else(|| missing(key))?;
                 let tidemark = self.base.scopes.get(&record.scope).map_or(0, |copy| copy.row.tidemark);
@@ -143,6 +151,13 @@ impl Replica {
         }
         op.after = self.needs(&op, seen.as_deref());
         Ok(Some(op))
+    }
+
+    /// Whether a pending op restores this record.
+    fn comes_back(&self, key: Key) -> bool {
+        let places = self.outbox.unlanded(key);
+        let mut ops = places.into_iter().filter_map(|place| self.outbox.get(place));
+        ops.any(|pending| pending.op.action == Action::Restore)
     }
 
     /// The pending ops without which this one makes no sense: what makes its record, and what makes or restores the record
@@ -484,13 +499,12 @@ fn first_fields(key: Key, given: BTreeMap<Name, Value>) -> Result<Action, Reason
 }
 
 /// The changes that change something, each with the rest of its group as the author saw it.
-fn set(record: &Record, given: BTreeMap<Name, Change>) -> Result<Option<Action>, Reason> {
-    let key = record.key();
+fn set(key: Key, record: Option<&Record>, given: BTreeMap<Name, Change>) -> Result<Option<Action>, Reason> {
     let mut changes = BTreeMap::new();
     for (name, change) in given {
         let spec = spec_of(key, &name)?;
         let now = checked(spec, &change.now)?;
-        if now == change.was {
+        if now == change.was && record.is_some() {
             continue;
         }
         if spec.fixed {
@@ -502,6 +516,8 @@ fn set(record: &Record, given: BTreeMap<Name, Change>) -> Result<Option<Action>,
     let groups: BTreeSet<&'static str> =
         changes.keys().filter_map(|name| key.kind.spec().field(name.as_str())?.group).collect();
     for spec in groups.into_iter().flat_map(|group| key.kind.spec().group(group)) {
+        // Of a record that is not here only what the edit brings is known, and a conflict's edit brings whole groups.
+        let Some(record) = record else { break };
         changes.entry(Name::new(spec.name)).or_insert_with(|| {
             let value = record.get(spec.name).clone();
             Change { base: record.version(spec.name), was: value.clone(), now: value }
