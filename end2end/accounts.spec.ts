@@ -43,3 +43,30 @@ test("a newcomer makes an account and a workspace, and invites a second person",
   await expect(new ProjectScreen(bo.page).row("Route")).toBeVisible();
   await expect(hers.page.getByRole("list", { name: "Members" })).toContainText("Bo");
 });
+
+test("edits of a removed member are held for an owner, who applies them", async ({ member }) => {
+  const ada = await member("Ada");
+  const bo = await member("Bo");
+  const hers = await ProjectScreen.make(ada.page, "North shore cable");
+  await expectSync(ada.page, "live");
+  const project = ada.page.url();
+  const his = await hers.on(bo.page);
+  await expect(his.row("Route")).toBeVisible();
+
+  await bo.goOffline();
+  await his.addUnder("Route", "Count the culverts");
+  await expectSync(bo.page, "offline, 1 waiting");
+
+  await ada.page.getByRole("navigation", { name: "Main" }).getByRole("link", { name: "Members" }).click();
+  await ada.page.getByRole("button", { name: "Remove Bo" }).click();
+  await ada.page.getByRole("button", { name: "Remove from the workspace" }).click();
+  await expect(ada.page.getByText("Removed. Edits they had not sent are held for an owner.")).toBeVisible();
+
+  await bo.goOnline();
+  await expectSync(bo.page, /^no longer a member/);
+  await ada.page.getByRole("button", { name: "Show held edits" }).click();
+  await expect(ada.page.getByRole("list", { name: "Held edits" })).toContainText("by Bo");
+  await ada.page.getByRole("button", { name: "Apply it" }).click();
+  await ada.go(project);
+  await expect(hers.row("Count the culverts")).toBeVisible();
+});

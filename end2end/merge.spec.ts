@@ -126,6 +126,20 @@ apart("ask: both versions wait for a person, side by side, and are settled", asy
   await expect(his.line("estimate")).toHaveValue("90");
 });
 
+apart("delete against edit: the delete stands, and the edit is kept to be restored", async ({ apart: { ada, bo, hers, his, meet } }) => {
+  await his.remove("Walk the route");
+  await expectSync(bo.page, "live");
+  await hers.setLine("title", "Walk the ridge");
+  await meet();
+  await expectSync(ada.page, "needs you (1)");
+
+  await ada.page.getByRole("navigation", { name: "Main" }).getByRole("link", { name: /Conflicts/ }).click();
+  await ada.page.getByRole("link", { name: /Walk the r/ }).first().click();
+  await expect(ada.page.getByRole("main")).toContainText("Ada edited Title after Bo had deleted it");
+  await expect(ada.page.getByRole("button", { name: "Restore it with the edit" })).toBeVisible();
+  await expect(his.row("Walk the route")).toHaveCount(0);
+});
+
 apart("a tree made under a deleted parent is kept whole and can be restored", async ({ apart: { ada, bo, hers, his, meet } }) => {
   await his.remove("Survey");
   await expectSync(bo.page, "live");

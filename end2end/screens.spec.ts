@@ -2,6 +2,7 @@
 import { AxeBuilder } from "@axe-core/playwright";
 import type { Page } from "@playwright/test";
 import { expect, test } from "./fixtures.ts";
+import { expectSync, ProjectScreen } from "./project.ts";
 
 const RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"];
 const WIDTHS_PX = [390, 1440];
@@ -26,6 +27,26 @@ for (const colorScheme of ["light", "dark"] as const) {
       await ada.go(path);
       await expect(page.getByRole("heading", { level: 1 })).toBeVisible();
       await expectClean(page, path);
+    }
+  });
+
+  test(`inside a workspace, ${colorScheme}`, async ({ member }) => {
+    const ada = await member("Ada");
+    const { page } = ada;
+    await page.emulateMedia({ colorScheme });
+    await expectClean(page, "the empty dashboard");
+    const project = await ProjectScreen.make(page, "North shore cable");
+    await project.addUnder("Route", "Walk the route", "Mark the poles");
+    await project.status("Mark the poles").selectOption({ label: "Done" });
+    await expectSync(page, "live");
+    await expectClean(page, "a project");
+    await project.open("Walk the route");
+    await expectClean(page, "a task");
+
+    for (const name of ["Dashboard", "Projects", "Notes", "Conflicts", "Members", "Sync centre"]) {
+      await page.getByRole("navigation", { name: "Main" }).getByRole("link", { name }).click();
+      await expect(page.getByRole("heading", { level: 1, name })).toBeVisible();
+      await expectClean(page, name);
     }
   });
 }
