@@ -24,7 +24,7 @@ demo: ## Set up, build, and run Tidemark with a demo workspace on a local databa
 .PHONY: test
 test: ## Set up and run every check: format, lints, tests of both faces, and real browsers.
 	@scripts/setup.sh compiler packages tools browser
-	@for target in lint unit build e2e; do $(MAKE) --no-print-directory "$$target"; done
+	@for target in lint unit build e2e; do $(MAKE) --no-print-directory "$$target" || exit 1; done
 
 .PHONY: setup
 setup: ## Install everything that any target needs, and nothing that is already there.
