@@ -146,7 +146,8 @@ impl Replica {
         };
         // A command that is not right even here is not worth sending; one that was right and is not any more is sent, and
         // the server decides.
-        if let Some(reason) = doubt(&op, seen.as_deref()) {
+        let follows_restore = matches!(op.action, Action::Set { .. }) && self.comes_back(key);
+        if !follows_restore && let Some(reason) = doubt(&op, seen.as_deref()) {
             return Err(reason);
         }
         op.after = self.needs(&op, seen.as_deref());
