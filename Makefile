@@ -59,7 +59,3 @@ unit: ## Run the tests that need no browser: units, properties, simulation, stor
 .PHONY: e2e
 e2e: ## Run the browser tests in end2end/ against the product that `make build` made.
 	$(ENV) npm run --silent e2e
-
-.PHONY: bench
-bench: build ## Measure, and print one table.
-	$(ENV) $(SERVER) bench
