@@ -17,12 +17,11 @@ use crate::sync::settle::{Author, Authority};
 use crate::sync::wire::{self, FromDevice, FromServer, SnapshotWanted};
 use futures::FutureExt;
 use rand_chacha::ChaCha8Rng;
-use rand_chacha::rand_core::Rng;
 use sqlx::Row;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use uuid::Uuid;
 
 /// Virtual time, shared with the server's core.
@@ -56,6 +55,13 @@ pub enum Keeps {
     InFiles,
 }
 
+/// A folder that no other world has, not even one that lives through the same seed at the same time.
+fn folder() -> PathBuf {
+    static WORLDS: AtomicU64 = AtomicU64::new(0);
+    let world = WORLDS.fetch_add(1, Ordering::Relaxed);
+    std::env::temp_dir().join(format!("tidemark-simulator-{}-{world}", std::process::id()))
+}
+
 /// The server of one world.
 pub struct Server {
     /// Its clock.
@@ -84,7 +90,7 @@ impl Server {
     pub async fn new(rng: &mut ChaCha8Rng, now_ms: i64, keeps: Keeps) -> Result<Self, Broken> {
         let clock = VirtualClock::default();
         clock.set(now_ms);
-        let folder = std::env::temp_dir().join(format!("tidemark-simulator-{}-{}", std::process::id(), rng.next_u64()));
+        let folder = folder();
         let store = match keeps {
             Keeps::InMemory => Sqlite::open_in_memory().await,
             Keeps::InFiles => {

@@ -111,7 +111,9 @@ async fn a_commit_that_is_abandoned_halfway_leaves_no_transaction_behind() {
             tokio::task::yield_now().await;
         }
     }
-    // Whether one of them reached the disk or none did, the next writer finds a clean connection and a true head.
+    // The last one may still be on its way to the disk. Whoever may write next has waited for it: whether one reached
+    // the disk or none did, they find a clean connection and a true head.
+    drop(store.begin().await.unwrap());
     let head = store.workspace(workspace_id(1)).await.unwrap().unwrap().head;
     note(head, "next").commit(&store, workspace_id(1)).await.unwrap();
     assert_eq!(store.workspace(workspace_id(1)).await.unwrap().unwrap().head, head + 1);
