@@ -1,0 +1,99 @@
+//! `/api/sign-up`, `/api/sign-in`, `/api/sign-out`, `/api/me`.
+
+use crate::app::{PASSWORD, TestApp};
+use tidemark::api::ApiError;
+use tidemark::api::account::Me;
+
+#[tokio::test]
+async fn a_wrong_password_and_an_unknown_address_are_answered_alike() {
+    let app = TestApp::start().await;
+    app.person("Ada").await;
+    let mut browser = app.browser();
+    assert_eq!(browser.sign_in("ada@example.org", "tide goes out").await, Err(ApiError::WrongPassword));
+    assert_eq!(browser.sign_in("nobody@example.org", PASSWORD).await, Err(ApiError::WrongPassword));
+    assert_eq!(browser.cookie, None);
+}
+
+#[tokio::test]
+async fn an_address_has_one_account_however_it_is_spelt() {
+    let app = TestApp::start().await;
+    app.person("Ada").await;
+    let taken = app.browser().sign_up("Another", " ADA@Example.org ", PASSWORD).await;
+    assert_eq!(taken, Err(ApiError::EmailTaken));
+    let me = app.browser().sign_in("Ada@example.ORG", PASSWORD).await.unwrap();
+    assert_eq!((me.name.as_str(), me.viewer), ("Ada", None));
+}
+
+#[tokio::test]
+async fn every_wrong_field_is_named_with_what_to_do() {
+    let app = TestApp::start().await;
+    let Err(ApiError::Invalid(faults)) = app.browser().sign_up(" ", "not an address", "short").await else {
+        panic!("it was taken");
+    };
+    let fields: Vec<&str> = faults.iter().map(|fault| fault.field.as_str()).collect();
+    assert_eq!(fields, ["name", "email", "password"]);
+    assert!(faults.iter().all(|fault| fault.says.len() > 10), "{faults:?}");
+}
+
+#[tokio::test]
+async fn a_session_lasts_until_signing_out_and_not_longer() {
+    let app = TestApp::start().await;
+    let mut browser = app.person("Ada").await;
+    let cookie = browser.cookie.clone().unwrap();
+    assert!(cookie.starts_with("__Host-tidemark="), "{cookie}");
+    let me: Option<Me> = browser.call("me", &[]).await.unwrap();
+    assert_eq!(me.unwrap().email, "ada@example.org");
+
+    let response = browser.post("sign-out", Vec::new(), "application/x-www-form-urlencoded").await;
+    let forget = response.headers().get("set-cookie").unwrap().to_str().unwrap().to_owned();
+    assert!(forget.starts_with("__Host-tidemark=;") && forget.contains("Max-Age=0"), "{forget}");
+
+    // The old cookie opens nothing, even if the browser kept it.
+    browser.cookie = Some(cookie);
+    let me: Option<Me> = browser.call("me", &[]).await.unwrap();
+    assert_eq!(me, None);
+    let refused = browser.call::<Me>("workspace/create", &[("name", "x")]).await;
+    assert_eq!(refused, Err(ApiError::SignedOut));
+}
+
+#[tokio::test]
+async fn signing_in_again_ends_the_session_that_was_there() {
+    let app = TestApp::start().await;
+    let mut browser = app.person("Ada").await;
+    let before = browser.cookie.clone();
+    browser.sign_in("ada@example.org", PASSWORD).await.unwrap();
+    assert_ne!(browser.cookie, before);
+    browser.cookie = before;
+    assert_eq!(browser.call::<Option<Me>>("me", &[]).await, Ok(None));
+}
+
+#[tokio::test]
+async fn guessing_is_slowed_down_for_one_address_and_account_only() {
+    let app = TestApp::start().await;
+    app.person("Ada").await;
+    let mut guesser = app.browser();
+    guesser.address = "192.0.2.66".parse().unwrap();
+    let mut last = Ok(());
+    for _ in 0..11 {
+        last = guesser.sign_in("ada@example.org", "tide goes out").await.map(drop);
+    }
+    assert!(matches!(last, Err(ApiError::TooFast { wait_s: 1.. })), "{last:?}");
+    // Not even with the right password; but Ada herself, elsewhere, gets in.
+    assert!(matches!(guesser.sign_in("ada@example.org", PASSWORD).await, Err(ApiError::TooFast { .. })));
+    assert!(app.browser().sign_in("ada@example.org", PASSWORD).await.is_ok());
+}
+
+#[tokio::test]
+async fn where_accounts_are_by_invitation_only_the_first_needs_none() {
+    let app = TestApp::invited_only().await;
+    let (owner, member) = app.owner("Ada").await;
+    assert_eq!(app.browser().sign_up("Bob", "bob@example.org", PASSWORD).await, Err(ApiError::InvitationNeeded));
+    let form = [("name", "Bob"), ("email", "bob@example.org"), ("password", PASSWORD), ("invitation", "made up")];
+    assert_eq!(app.browser().enter("sign-up", &form).await, Err(ApiError::InvitationGone));
+
+    let form = [("member", &*member.to_string()), ("role", "member")];
+    let invited: tidemark::api::workspace::Invited = owner.call("invitation/create", &form).await.unwrap();
+    let token = invited.path.strip_prefix("/invitation/").unwrap();
+    let form = [("name", "Bob"), ("email", "bob@example.org"), ("password", PASSWORD), ("invitation", token)];
+    assert!(app.browser().enter("sign-up", &form).await.is_ok());
+}

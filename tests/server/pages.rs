@@ -1,0 +1,54 @@
+//! Rendered pages: with whose data, and without.
+
+use crate::app::{Browser, TestApp, note, private_project, text};
+use axum::http::StatusCode;
+use tidemark::api::seed::Seed;
+use tidemark::model::choice::Role;
+
+#[tokio::test]
+async fn a_page_is_rendered_with_the_data_of_whoever_looks() {
+    let app = TestApp::start().await;
+    let (ada, as_ada) = app.owner("Ada").await;
+    let (eve, _) = app.owner("Eve").await;
+    ada.push(as_ada, &[note("Quay inspection")]).await.unwrap();
+
+    let response = ada.get("/notes").await;
+    assert_eq!(response.headers()["cache-control"], "no-store");
+    assert!(text(response).await.contains("Quay inspection"));
+    assert!(!text(eve.get("/notes").await).await.contains("Quay inspection"));
+    assert!(!text(app.browser().get("/notes").await).await.contains("Quay inspection"));
+}
+
+#[tokio::test]
+async fn the_shell_for_offline_use_holds_nobodys_data() {
+    let app = TestApp::start().await;
+    let (ada, as_ada) = app.owner("Ada").await;
+    ada.push(as_ada, &[note("Quay inspection")]).await.unwrap();
+    let page = text(ada.get("/shell").await).await;
+    assert!(page.contains("data-boot=\"device\""), "{page}");
+    assert!(!page.contains("ada@example.org") && !page.contains("Quay inspection"));
+}
+
+#[tokio::test]
+async fn an_address_without_a_page_is_not_found() {
+    let app = TestApp::start().await;
+    assert_eq!(app.browser().get("/nowhere").await.status(), StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn a_private_project_is_in_nobody_elses_page() {
+    let app = TestApp::start().await;
+    let (ada, as_ada) = app.owner("Ada").await;
+    let (bob, _) = app.member_of(&ada, as_ada, "Bob", Role::Member).await;
+    let project = private_project("Reorganisation");
+    ada.push(as_ada, std::slice::from_ref(&project)).await.unwrap();
+    for path in ["/".to_owned(), "/projects".to_owned(), format!("/project/{}", project.record)] {
+        let shown = |seed: Seed| seed.records.iter().any(|record| record.id == project.record);
+        assert!(shown(seed(&ada, &path).await), "{path}");
+        assert!(!shown(seed(&bob, &path).await), "{path}");
+    }
+}
+
+async fn seed(browser: &Browser<'_>, path: &str) -> Seed {
+    browser.call("page-seed", &[("path", path)]).await.unwrap()
+}

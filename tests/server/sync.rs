@@ -1,0 +1,114 @@
+//! `/api/sync/…` and `/api/quarantine/…`: the same messages over HTTP.
+
+use crate::app::{Browser, TestApp, change, note, push_of};
+use tidemark::api::ApiError;
+use tidemark::api::review::Held;
+use tidemark::model::choice::Role;
+use tidemark::model::id::{MemberId, OpId};
+use tidemark::model::scope::Scope;
+use tidemark::sync::op::{Code, Outcome};
+use tidemark::sync::wire::{Pull, Pulled, Push, SnapshotChunk, SnapshotWanted};
+
+async fn everything(browser: &Browser<'_>, member: MemberId) -> Result<Pulled, ApiError> {
+    browser.exchange("sync/pull", member, &Pull { tidemarks: [(Scope::Workspace, 0)].into() }).await
+}
+
+#[tokio::test]
+async fn a_resend_is_answered_as_before_and_applied_once() {
+    let app = TestApp::start().await;
+    let (ada, as_ada) = app.owner("Ada").await;
+    let ops = [note("Once")];
+    let first = ada.push(as_ada, &ops).await.unwrap();
+    let second = ada.push(as_ada, &ops).await.unwrap();
+    assert_eq!(first.receipts, second.receipts);
+    let entries = everything(&ada, as_ada).await.unwrap().frames.into_iter().flat_map(|frame| frame.entries);
+    assert_eq!(entries.filter(|entry| entry.record == ops[0].record).count(), 1);
+}
+
+#[tokio::test]
+async fn what_cannot_be_read_is_answered_in_its_place() {
+    let app = TestApp::start().await;
+    let (ada, as_ada) = app.owner("Ada").await;
+    let mut push: Push = push_of(7, &[note("Good"), note("Broken")]);
+    push.ops[1].truncate(9);
+    let pushed: tidemark::sync::wire::Pushed = ada.exchange("sync/push", as_ada, &push).await.unwrap();
+    assert_eq!((pushed.batch, pushed.receipts.len()), (7, 2));
+    assert_eq!(pushed.receipts[0].outcome, Outcome::Applied);
+    let reason = pushed.receipts[1].reason.as_ref().unwrap();
+    assert_eq!((pushed.receipts[1].op, reason.code), (tidemark::sync::wire::NIL_OP, Code::Malformed));
+}
+
+#[tokio::test]
+async fn a_message_that_is_none_changes_nothing() {
+    let app = TestApp::start().await;
+    let (ada, as_ada) = app.owner("Ada").await;
+    let answer = ada.exchange::<Pulled>("sync/pull", as_ada, &"not a pull").await;
+    assert_eq!(answer, Err(ApiError::Malformed));
+}
+
+#[tokio::test]
+async fn nobody_signed_in_reads_or_writes() {
+    let app = TestApp::start().await;
+    let (_, as_ada) = app.owner("Ada").await;
+    let nobody = app.browser();
+    assert_eq!(everything(&nobody, as_ada).await, Err(ApiError::SignedOut));
+    assert_eq!(nobody.push(as_ada, &[note("x")]).await, Err(ApiError::SignedOut));
+}
+
+#[tokio::test]
+async fn a_viewer_reads_and_is_told_why_a_write_is_refused() {
+    let app = TestApp::start().await;
+    let (ada, as_ada) = app.owner("Ada").await;
+    let (bob, as_bob) = app.member_of(&ada, as_ada, "Bob", Role::Viewer).await;
+    let made = note("Shared");
+    ada.push(as_ada, std::slice::from_ref(&made)).await.unwrap();
+    assert!(everything(&bob, as_bob).await.is_ok());
+    let wanted = SnapshotWanted { scope: Scope::Workspace, at: None, after: None };
+    let chunk: SnapshotChunk = bob.exchange("sync/snapshot", as_bob, &wanted).await.unwrap();
+    let version = chunk.records.iter().find(|record| record.id == made.record).unwrap().version("title");
+
+    let pushed = bob.push(as_bob, &[change(made.key(), "title", version, "Shared", "Mine")]).await.unwrap();
+    let reason = pushed.receipts[0].reason.as_ref().unwrap();
+    assert_eq!((pushed.receipts[0].outcome, reason.code), (Outcome::Rejected, Code::Forbidden));
+}
+
+#[derive(serde::Serialize)]
+struct Review {
+    member: MemberId,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    ops: Vec<OpId>,
+}
+
+#[tokio::test]
+async fn the_last_edits_of_somebody_removed_wait_for_an_owner() {
+    let app = TestApp::start().await;
+    let (ada, as_ada) = app.owner("Ada").await;
+    let (bob, as_bob) = app.member_of(&ada, as_ada, "Bob", Role::Member).await;
+    let gone = [("member", &*as_ada.to_string()), ("remove", &*as_bob.to_string())];
+    ada.call::<()>("member/remove", &gone).await.unwrap();
+
+    // Reads nothing any more; what he wrote in the field is held.
+    assert_eq!(everything(&bob, as_bob).await, Err(ApiError::Revoked));
+    let ops = [note("Readings from the basement"), note("A farewell letter")];
+    let pushed = bob.push(as_bob, &ops).await.unwrap();
+    assert!(pushed.receipts.iter().all(|receipt| receipt.outcome == Outcome::Quarantined), "{pushed:?}");
+
+    let list = Review { member: as_ada, ops: Vec::new() };
+    let held: Vec<Held> = ada.call_json("quarantine/list", &list).await.unwrap();
+    assert_eq!(
+        held.iter().map(|held| (held.op.id, held.by)).collect::<Vec<_>>(),
+        [(ops[0].id, as_bob), (ops[1].id, as_bob)]
+    );
+    let refused = bob.call_json::<()>("quarantine/release", &Review { member: as_bob, ops: vec![ops[0].id] }).await;
+    assert_eq!(refused, Err(ApiError::Revoked));
+
+    ada.call_json::<()>("quarantine/release", &Review { member: as_ada, ops: vec![ops[0].id] }).await.unwrap();
+    ada.call_json::<()>("quarantine/discard", &Review { member: as_ada, ops: vec![ops[1].id] }).await.unwrap();
+    let pulled = everything(&ada, as_ada).await.unwrap();
+    let records: Vec<_> = pulled.frames.iter().flat_map(|frame| &frame.entries).map(|entry| entry.record).collect();
+    assert!(records.contains(&ops[0].record) && !records.contains(&ops[1].record));
+    // The author's receipts say so too.
+    let outcomes: Vec<Outcome> =
+        bob.push(as_bob, &ops).await.unwrap().receipts.iter().map(|receipt| receipt.outcome).collect();
+    assert_eq!(outcomes, [Outcome::Applied, Outcome::Rejected]);
+}
