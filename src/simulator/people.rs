@@ -49,7 +49,11 @@ impl<'a> Person<'a> {
 
     /// One intent, or none where there is nothing to edit.
     pub fn edit(&mut self) -> Vec<Draft> {
-        match self.below(20) {
+        // Without a task there is little to disagree about.
+        if self.one(Kind::Task).is_none() && self.below(2) == 0 {
+            return self.make_project();
+        }
+        match self.below(30) {
             0 => self.make_project(),
             1 => self.make_under(Kind::Project, Kind::Phase, "project", "title"),
             2 => self.make_under(Kind::Phase, Kind::Step, "phase", "title"),
