@@ -88,6 +88,90 @@ export class Person {
     await crashed;
   }
 
+  /** Stops a tab without ending it, as browsers do to tabs nobody looks at: it holds its locks and runs no code. */
+  async freeze(tab: Page): Promise<void> {
+    await this.setLifecycle(tab, "frozen");
+  }
+
+  /** Lets it run again. */
+  async thaw(tab: Page): Promise<void> {
+    await this.setLifecycle(tab, "active");
+  }
+
+  private async setLifecycle(tab: Page, state: "frozen" | "active"): Promise<void> {
+    const tools = await this.context.newCDPSession(tab);
+    await tools.send("Page.setWebLifecycleState", { state });
+    await tools.detach();
+  }
+
+  /** The browser finds that there is a network again, and lets the service worker do what it was asked to do then. */
+  async wakeServiceWorker(tag: string): Promise<void> {
+    const blank = await this.context.newPage();
+    const tools = await this.context.newCDPSession(blank);
+    const origin = this.url;
+    const registration = new Promise<string>((found) => {
+      tools.on("ServiceWorker.workerRegistrationUpdated", ({ registrations }) => {
+        const ours = registrations.find(({ scopeURL, isDeleted }) => scopeURL.startsWith(origin) && !isDeleted);
+        if (ours !== undefined) found(ours.registrationId);
+      });
+    });
+    await tools.send("ServiceWorker.enable");
+    await tools.send("ServiceWorker.dispatchSyncEvent", {
+      origin,
+      registrationId: await registration,
+      tag,
+      lastChance: false,
+    });
+    await blank.close();
+  }
+
+  /** What keeps the browser from offering to install the application; nothing if it would. */
+  async installFaults(): Promise<string[]> {
+    const tools = await this.context.newCDPSession(this.page);
+    const { errors } = await tools.send("Page.getAppManifest");
+    const { installabilityErrors } = await tools.send("Page.getInstallabilityErrors");
+    await tools.detach();
+    return [...errors.map(({ message }) => message), ...installabilityErrors.map(({ errorId }) => errorId)];
+  }
+
+  /** The browser has no room for a database from the next page on, as in some private windows. */
+  async refuseStorage(): Promise<void> {
+    await this.context.addInitScript(() => {
+      IDBFactory.prototype.open = () => {
+        throw new DOMException("no databases here", "InvalidStateError");
+      };
+    });
+  }
+
+  /** The browser throws the copy of what the server has away, and keeps what waits. */
+  async evictBase(): Promise<void> {
+    await this.page.evaluate(async () => {
+      const databases = await indexedDB.databases();
+      const names = databases.flatMap(({ name }) => (name?.startsWith("tidemark-base-") ? [name] : []));
+      for (const name of names) {
+        await new Promise((done, failed) => {
+          const removing = indexedDB.deleteDatabase(name);
+          removing.onsuccess = done;
+          removing.onerror = failed;
+        });
+      }
+    });
+  }
+
+  /** Signs in on the page that asks for it. */
+  async signIn(): Promise<void> {
+    await this.signInAt(this.page);
+  }
+
+  /** The same at somebody else's browser. */
+  async signInAt(page: Page): Promise<void> {
+    await expect(page.getByRole("heading", { name: "Sign in" })).toBeVisible();
+    await expectAlive(page);
+    await page.getByLabel("Email").fill(this.email);
+    await page.getByLabel("Password").fill(PASSWORD);
+    await page.getByRole("button", { name: "Sign in" }).click();
+  }
+
   /** Waits until the service worker can serve the application without a network. */
   async becomeReadyForOffline(): Promise<void> {
     await this.page.evaluate(async () => {
@@ -111,6 +195,17 @@ export class Person {
   /** The server, not the network, is about to go away. */
   expectServerToVanish(): void {
     this.networkMayFail = true;
+  }
+
+  /** Everything of the server is there but what edits travel by, until `letEditsThrough`. */
+  async holdEditsBack(): Promise<void> {
+    this.refuseSockets();
+    await this.context.route("**/api/sync/**", (route) => route.abort());
+  }
+
+  async letEditsThrough(): Promise<void> {
+    this.line.open();
+    await this.context.unroute("**/api/sync/**");
   }
 
   /** WebSockets are refused from now on; everything else passes. */

@@ -1,18 +1,7 @@
 // The browser tests: every test starts the built server on a port and in a folder of its own, so that all of them run
 // side by side and leave nothing behind. See fixtures.ts.
 import { defineConfig } from "@playwright/test";
-import { browserPath } from "../scripts/browser.mjs";
-
-// Chromium refuses its sandbox to root, which is who runs a container; the rest keeps it from talking to the world.
-const BROWSER_ARGUMENTS = [
-  ...(process.getuid?.() === 0 ? ["--no-sandbox"] : []),
-  "--disable-gpu",
-  "--disable-quic",
-  "--no-first-run",
-  "--disable-background-networking",
-  "--disable-component-update",
-  "--disable-sync",
-];
+import { BROWSER_ARGUMENTS, browserPath } from "../scripts/browser.mjs";
 
 export default defineConfig({
   testDir: ".",

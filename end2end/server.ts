@@ -4,10 +4,13 @@ import { appendFile, cp, mkdtemp, rm } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
-import { expect } from "@playwright/test";
+import { setTimeout as sleep } from "node:timers/promises";
 
 const ROOT = resolve(import.meta.dirname, "..");
 const PROGRAM = join(ROOT, "target/release/tidemark");
+
+/** Between two looks whether a server has started. */
+const READY_LOOK_MS = 25;
 
 /** A server with its data, which outlives restarts and goes with `remove`. */
 export class Server {
@@ -19,6 +22,7 @@ export class Server {
   private constructor(
     readonly port: number,
     readonly folder: string,
+    private readonly command: string[],
   ) {}
 
   get url(): string {
@@ -26,7 +30,16 @@ export class Server {
   }
 
   static async start(): Promise<Server> {
-    const server = new Server(await freePort(), await mkdtemp(join(tmpdir(), "tidemark-e2e-")));
+    return Server.run(["serve"]);
+  }
+
+  /** With the demo workspace in it, and a project of this many tasks. */
+  static async demo(tasks: number): Promise<Server> {
+    return Server.run(["demo", "--tasks", String(tasks)]);
+  }
+
+  private static async run(command: string[]): Promise<Server> {
+    const server = new Server(await freePort(), await mkdtemp(join(tmpdir(), "tidemark-e2e-")), command);
     await server.start();
     return server;
   }
@@ -34,16 +47,17 @@ export class Server {
   /** Starts it and waits until it is ready; after `stop` or `kill`, on the same port with the same data. */
   async start(): Promise<void> {
     const address = `127.0.0.1:${this.port}`;
-    const child = spawn(PROGRAM, ["serve", "--listen", address, "--data", this.folder, "--site", this.site], {
+    const child = spawn(PROGRAM, [...this.command, "--listen", address, "--data", this.folder, "--site", this.site], {
       cwd: ROOT,
       stdio: ["ignore", "pipe", "pipe"],
     });
     child.stdout.on("data", (text) => (this.log += text));
     child.stderr.on("data", (text) => (this.log += text));
     this.process = child;
-    await expect
-      .poll(async () => (child.exitCode === null ? await this.readiness() : `ended: ${this.log}`))
-      .toBe("ready");
+    while (!(await this.isReady())) {
+      if (child.exitCode !== null || child.signalCode !== null) throw new Error(`the server ended: ${this.log}`);
+      await sleep(READY_LOOK_MS);
+    }
   }
 
   /** Restarts with a copy of the built pages, which `changeSite` may change. */
@@ -85,12 +99,12 @@ export class Server {
     await ended;
   }
 
-  private async readiness(): Promise<string> {
+  private async isReady(): Promise<boolean> {
     try {
-      const answer = await fetch(`${this.url}/health/ready`);
-      return answer.ok ? "ready" : `answers ${answer.status}`;
+      return (await fetch(`${this.url}/health/ready`)).ok;
     } catch {
-      return "silent";
+      // It does not listen yet.
+      return false;
     }
   }
 }

@@ -11,6 +11,17 @@ const SYSTEM_BROWSERS = [
   "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
 ];
 
+/** Chromium refuses its sandbox to root, which is who runs a container; the rest keeps it from talking to the world. */
+export const BROWSER_ARGUMENTS = [
+  ...(process.getuid?.() === 0 ? ["--no-sandbox"] : []),
+  "--disable-gpu",
+  "--disable-quic",
+  "--no-first-run",
+  "--disable-background-networking",
+  "--disable-component-update",
+  "--disable-sync",
+];
+
 /** The path of the browser to run, or undefined when none is installed. */
 export function browserPath() {
   return [chromium.executablePath(), ...SYSTEM_BROWSERS].find(isExecutable);

@@ -327,12 +327,22 @@ fn names_of(me: &Me) -> Vec<WorkspaceName> {
         .collect()
 }
 
+/// How far a person who signs out has been asked what becomes of the edits that wait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Asked {
+    NotYet,
+    /// Keep them, or take them along as a file.
+    WhatBecomes,
+    /// The file was offered: whether it arrived only the person knows.
+    WhetherSaved,
+}
+
 /// Ends the session here. What still waits to be sent is asked about first; it is never dropped.
 #[component]
 pub fn SignOut() -> impl IntoView {
     let records = use_records();
     let status = records.status();
-    let asking = RwSignal::new(false);
+    let asked = RwSignal::new(Asked::NotYet);
     let fault = RwSignal::new(None::<String>);
     let leave = Action::new(move |(): &()| async move {
         match sign_out().await {
@@ -346,28 +356,59 @@ pub fn SignOut() -> impl IntoView {
             leave.dispatch(());
         }
     };
+    let export = move |_| {
+        if let Some(device) = records.device() {
+            device.export(Vec::new());
+            asked.set(Asked::WhetherSaved);
+        }
+    };
+    let waiting = move || {
+        format::count(
+            i64::try_from(status.with(|status| status.waiting)).unwrap_or(i64::MAX),
+            "edit waits",
+            "edits wait",
+        )
+    };
+    let keep = move || {
+        view! {
+            <button type="button" class="button primary" on:click=move |_| go(Leaving::Keep)>"Keep on this device and sign out"</button>
+        }
+    };
+    let stay = move || {
+        view! {
+            <button type="button" class="button quiet" on:click=move |_| asked.set(Asked::NotYet)>"Stay signed in"</button>
+        }
+    };
     view! {
         <div class="stack">
-            <Show
-                when=move || asking.get()
-                fallback=move || view! {
+            {move || match asked.get() {
+                Asked::NotYet => view! {
                     <button type="button" class="button" on:click=move |_| {
-                        if status.with_untracked(|status| status.waiting) > 0 { asking.set(true) } else { go(Leaving::Keep) }
+                        if status.with_untracked(|status| status.waiting) > 0 { asked.set(Asked::WhatBecomes) } else { go(Leaving::Keep) }
                     }>"Sign out"</button>
-                }
-            >
-                <div class="banner" role="group" aria-label="Edits wait to be sent">
-                    <p>
-                        {move || format::count(i64::try_from(status.with(|status| status.waiting)).unwrap_or(i64::MAX), "edit waits", "edits wait")}
-                        " to be sent. What should become of that?"
-                    </p>
-                    <div class="actions">
-                        <button type="button" class="button primary" on:click=move |_| go(Leaving::Keep)>"Keep on this device and sign out"</button>
-                        <button type="button" class="button" on:click=move |_| go(Leaving::ExportThenRemove)>"Export to a file and sign out"</button>
-                        <button type="button" class="button quiet" on:click=move |_| asking.set(false)>"Stay signed in"</button>
+                }.into_any(),
+                Asked::WhatBecomes => view! {
+                    <div class="banner" role="group" aria-label="Edits wait to be sent">
+                        <p>{waiting} " to be sent. What should become of that?"</p>
+                        <div class="actions">
+                            {keep()}
+                            <button type="button" class="button" on:click=export>"Export to a file"</button>
+                            {stay()}
+                        </div>
                     </div>
-                </div>
-            </Show>
+                }.into_any(),
+                Asked::WhetherSaved => view! {
+                    <div class="banner" role="group" aria-label="Edits wait to be sent">
+                        <p>"Is tidemark-edits.json among your downloads? Only then may what waits be removed from this device."</p>
+                        <div class="actions">
+                            {keep()}
+                            <button type="button" class="button danger" on:click=move |_| go(Leaving::Remove)>"I have the file: remove them and sign out"</button>
+                            <button type="button" class="button" on:click=export>"Export again"</button>
+                            {stay()}
+                        </div>
+                    </div>
+                }.into_any(),
+            }}
             <p class="field-error" role="alert">{move || fault.get()}</p>
         </div>
     }

@@ -4,6 +4,7 @@
 pub mod one;
 pub mod settling;
 
+use crate::app::components::editors::in_words;
 use crate::app::components::people::member_name;
 use crate::app::format;
 use crate::app::frame::Empty;
@@ -133,6 +134,7 @@ fn Bulk(chosen: RwSignal<BTreeSet<Key>>) -> impl IntoView {
     let settle = move |with: fn(&Settling) -> Vec<Draft>, words: &str| {
         let mut undo = Vec::new();
         let mut settled = 0_i64;
+        let mut refused = Vec::new();
         for key in chosen.get_untracked() {
             let Some(settling) = Settling::of(records, key) else { continue };
             let drafts = with(&settling);
@@ -146,13 +148,12 @@ fn Bulk(chosen: RwSignal<BTreeSet<Key>>) -> impl IntoView {
                         chosen.remove(&key);
                     });
                 }
-                Err(reasons) => {
-                    records.tell(crate::app::components::editors::in_words(reasons), None);
-                    return;
-                }
+                Err(reasons) => refused.push(in_words(reasons)),
             }
         }
-        records.tell(format!("{words} for {}.", format::count(settled, "conflict", "conflicts")), Some(undo));
+        let done = format!("{words} for {}.", format::count(settled, "conflict", "conflicts"));
+        let says = std::iter::once(done).chain(refused).collect::<Vec<_>>().join(" ");
+        records.tell(says, (!undo.is_empty()).then_some(undo));
     };
     view! {
         <div class="toolbar" role="group" aria-label="Settle several">

@@ -97,8 +97,8 @@ pub trait Device: Send + Sync {
 pub enum Leaving {
     /// It stays on this device and is sent when the same person signs in again.
     Keep,
-    /// It is offered as a file, then removed.
-    ExportThenRemove,
+    /// It is removed: the person has it as a file, and said so.
+    Remove,
 }
 
 /// A list of keys that is kept in order as records change.

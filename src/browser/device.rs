@@ -387,13 +387,9 @@ impl Device {
         file::offer("tidemark-edits.json", &text)
     }
 
-    /// The session ends on the server first: if that cannot be reached, nothing is done here either.
+    /// The session ends on the server first: if that cannot be reached, nothing is done here either. The copies of every
+    /// workspace go, for whoever sits down here next; outboxes stay, unless the person has this one as a file.
     async fn sign_out(self: Rc<Self>, pending: Leaving) {
-        if pending == Leaving::ExportThenRemove && self.export(&[]).is_err() {
-            self.records
-                .tell("The file could not be offered, so nothing was removed and you are still signed in.", None);
-            return;
-        }
         if let Err(error) = account::sign_out().await {
             self.records.tell(format!("You are still signed in. {error}"), None);
             return;
@@ -405,8 +401,8 @@ impl Device {
             replica.pending().next().is_some() || replica.tray().next().is_some()
         };
         profile::forget_viewer();
-        self.storage.remove(Database::Base).await;
-        if !holds_edits || pending == Leaving::ExportThenRemove {
+        self.storage.remove_copies().await;
+        if !holds_edits || pending == Leaving::Remove {
             self.storage.remove(Database::Outbox).await;
         }
         crate::app::dom::load("/sign-in");

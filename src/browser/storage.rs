@@ -15,7 +15,8 @@ use indexed_db_futures::database::Database as Connection;
 use indexed_db_futures::error::{Error, OpenDbError};
 use indexed_db_futures::prelude::*;
 use indexed_db_futures::transaction::{Transaction, TransactionDurability, TransactionMode, TransactionOptions};
-use js_sys::Uint8Array;
+use js_sys::{Array, Function, Promise, Reflect, Uint8Array};
+use leptos::prelude::window;
 use leptos::task::spawn_local;
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
@@ -23,6 +24,7 @@ use std::future::Future;
 use std::pin::pin;
 use std::rc::Rc;
 use wasm_bindgen::{JsCast, JsValue};
+use wasm_bindgen_futures::JsFuture;
 
 /// The shape of the databases. A change of it needs an upgrade that keeps the outbox.
 const SHAPE: u32 = 1;
@@ -33,6 +35,11 @@ const TRIES_MAX: u32 = 3;
 const TRY_AGAIN_MS: i32 = 100;
 /// Opening or deleting a database that takes longer than this never ends: a known fault of several engines.
 const OPEN_MS_MAX: i32 = 5_000;
+
+/// What the names of copies of the server's records begin with.
+const COPY_PREFIX: &str = "tidemark-base-";
+/// What the names of outboxes begin with.
+const OUTBOX_PREFIX: &str = "tidemark-outbox-";
 
 /// Something the replica wants of a database.
 pub enum Job {
@@ -82,11 +89,11 @@ struct Lane {
 
 /// The name of a database. The service worker looks for the outboxes by it.
 pub fn name_of(database: Database, workspace: WorkspaceId, member: MemberId) -> String {
-    let sort = match database {
-        Database::Base => "base",
-        Database::Outbox => "outbox",
+    let prefix = match database {
+        Database::Base => COPY_PREFIX,
+        Database::Outbox => OUTBOX_PREFIX,
     };
-    format!("tidemark-{sort}-{workspace}-{member}")
+    format!("{prefix}{workspace}-{member}")
 }
 
 impl Storage {
@@ -128,6 +135,14 @@ impl Storage {
                 (storage.tell)(answer);
             }
         });
+    }
+
+    /// Removes what this browser has of the server, for this workspace and every other one that was open here.
+    pub async fn remove_copies(&self) {
+        self.remove(Database::Base).await;
+        for name in names_of_copies().await {
+            remove(&name).await;
+        }
     }
 
     /// Removes one database, after its connection has been closed.
@@ -244,14 +259,32 @@ impl Lane {
 
     async fn remove(&self) {
         self.close();
-        let removed = match Connection::delete_by_name(&self.name) {
-            Ok(request) => in_time(request.into_future()).await.map(|result| result.map_err(StorageError::from)),
-            Err(error) => Ok(Err(error.into())),
-        };
-        if let Err(error) | Ok(Err(error)) = removed {
-            leptos::logging::warn!("{} could not be removed: {error}", self.name);
-        }
+        remove(&self.name).await;
     }
+}
+
+async fn remove(name: &str) {
+    let removed = match Connection::delete_by_name(name) {
+        Ok(request) => in_time(request.into_future()).await.map(|result| result.map_err(StorageError::from)),
+        Err(error) => Ok(Err(error.into())),
+    };
+    if let Err(error) | Ok(Err(error)) = removed {
+        leptos::logging::warn!("{name} could not be removed: {error}");
+    }
+}
+
+/// The databases of this browser that hold what the server has too; none where the engine does not list them.
+async fn names_of_copies() -> Vec<String> {
+    let Ok(databases) = all_databases().await else { return Vec::new() };
+    let name = |database: JsValue| Reflect::get(&database, &JsValue::from_str("name")).ok()?.as_string();
+    databases.iter().filter_map(name).filter(|name| name.starts_with(COPY_PREFIX)).collect()
+}
+
+async fn all_databases() -> Result<Array, JsValue> {
+    let factory = Reflect::get(&window(), &JsValue::from_str("indexedDB"))?;
+    let list: Function = Reflect::get(&factory, &JsValue::from_str("databases"))?.dyn_into()?;
+    let listed: Promise = list.call0(&factory)?.dyn_into()?;
+    JsFuture::from(listed).await?.dyn_into()
 }
 
 fn tables(database: Database) -> impl Iterator<Item = Table> {

@@ -37,7 +37,7 @@ Settings come from tidemark.toml (or --config), then TIDEMARK_* variables, then 
 enum Command {
     /// Try it: make a workspace with people and work in it, and serve it on this machine
     #[command(after_help = demo::EXAMPLES)]
-    Demo(Common),
+    Demo(demo::Demo),
     /// Run the server
     #[command(after_help = serve::EXAMPLES)]
     Serve(Common),
@@ -112,7 +112,7 @@ pub fn run() -> ExitCode {
 
 async fn dispatch(command: Command) -> Result<ExitCode, Stopped> {
     match command {
-        Command::Demo(common) => demo::run(common.read_for_demo()?).await,
+        Command::Demo(wanted) => demo::run(wanted).await,
         Command::Serve(common) => serve::run(common.read()?).await,
         Command::Doctor(common) => doctor::run(common.read()).await,
         Command::Backup { to, common } => backup::backup(common.read()?, &to).await,

@@ -5,10 +5,10 @@
 mod story;
 
 use crate::api::ApiError;
-use crate::model::choice::{Role, Status, WidgetSort};
+use crate::model::choice::{Priority, Role, Status, WidgetSort};
 use crate::model::id::{DeviceId, IntentId, MemberId, OpId, RecordId, WorkspaceId};
 use crate::model::kinds::Kind;
-use crate::model::rank::spread;
+use crate::model::rank::{between, spread};
 use crate::model::record::{Key, Record};
 use crate::model::value::{Name, Value};
 use crate::server::accounts::{INVITATION_MS, Invitation, serve};
@@ -29,6 +29,8 @@ use uuid::Uuid;
 pub const PASSWORD: &str = "northwind tide";
 
 const HOUR_MS: i64 = 60 * 60 * 1000;
+/// Tasks in each step of the large project.
+const HOUSES_A_STREET: u32 = 100;
 
 /// Why the demo workspace could not be made.
 #[derive(Debug, thiserror::Error)]
@@ -52,25 +54,26 @@ pub fn sign_ins() -> impl Iterator<Item = (&'static str, &'static str, Role)> {
     story::PEOPLE.iter().map(|person| (person.name, person.email, person.role))
 }
 
-/// Plays the story into an empty database.
+/// Plays the story into an empty database, and adds a project with `tasks` tasks unless that is none.
 ///
 /// # Errors
 /// See `DemoError`; the database is then of no use.
-pub async fn play(state: &AppState) -> Result<(), DemoError> {
+pub async fn play(state: &AppState, tasks: u32) -> Result<(), DemoError> {
     let (workspace, members) = people(state).await?;
     let mut cast: Vec<Hand> = members.iter().map(|member| Hand::new(state, workspace, *member)).collect();
     let Some(manager) = cast.first_mut() else { return Ok(()) };
 
     let tags = tags(manager);
-    let mut tasks = Vec::new();
+    let mut told = Vec::new();
     for (story, rank) in story::PROJECTS.iter().zip(spread(story::PROJECTS.len())) {
-        tasks.extend(project(manager, story, rank, &members, &tags));
+        told.extend(project(manager, story, rank, &members, &tags));
     }
     notes(manager, &tags);
     manager.send().await?;
-    days_work(&mut cast, &tasks).await?;
+    large_project(manager, tasks).await?;
+    days_work(&mut cast, &told).await?;
     dashboards(&mut cast).await?;
-    disagreement(&mut cast, &tasks).await
+    disagreement(&mut cast, &told).await
 }
 
 /// The people, in one workspace: the first makes it, the others accept invitations.
@@ -248,6 +251,48 @@ fn one_task(
             ("rank", rank.into()),
         ],
     )
+}
+
+/// A meter roll-out, street by street: what a project of that size looks like, not a story.
+async fn large_project(hand: &mut Hand<'_>, tasks: u32) -> Result<(), DemoError> {
+    if tasks == 0 {
+        return Ok(());
+    }
+    let streets = spread(tasks.div_ceil(HOUSES_A_STREET) as usize);
+    let houses = spread(HOUSES_A_STREET as usize);
+    let fields =
+        vec![("title", "Meter roll-out".into()), ("state", "active".into()), ("rank", between(None, None).into())];
+    let project = hand.create(Kind::Project, fields);
+    let fields = vec![
+        ("project", project.into()),
+        ("title", "Exchange the meters".into()),
+        ("rank", between(None, None).into()),
+    ];
+    let phase = hand.create(Kind::Phase, fields);
+    for (street, rank) in (0_u32..).zip(streets) {
+        let title = format!("Street {}", street + 1);
+        let step =
+            hand.create(Kind::Step, vec![("phase", phase.into()), ("title", title.into()), ("rank", rank.into())]);
+        let from = street * HOUSES_A_STREET;
+        for (house, rank) in (from..tasks.min(from + HOUSES_A_STREET)).zip(&houses) {
+            let number = house - from + 1;
+            let fields = vec![
+                ("step", step.into()),
+                ("title", format!("Exchange the meter at number {number}").into()),
+                (
+                    "description",
+                    format!("Street {}, house {number}. The old meter goes back to the depot.", street + 1).into(),
+                ),
+                ("status", Status::NotStarted.into()),
+                ("priority", Priority::Normal.into()),
+                ("estimate", 25_i64.into()),
+                ("rank", rank.clone().into()),
+            ];
+            hand.create(Kind::Task, fields);
+        }
+        hand.send().await?;
+    }
+    Ok(())
 }
 
 fn notes(manager: &mut Hand<'_>, tags: &[RecordId]) {

@@ -25,9 +25,15 @@ pub fn History(key: Key) -> impl IntoView {
         }
     });
     let answer = fetch.value();
+    // One level below the title of what it belongs to: a note is a page, everything else a panel beside one.
+    let heading = if key.kind == Kind::Note {
+        view! { <h2 id="history-title">"History"</h2> }.into_any()
+    } else {
+        view! { <h3 id="history-title">"History"</h3> }.into_any()
+    };
     view! {
         <section class="panel-section" aria-labelledby="history-title">
-            <h3 id="history-title">"History"</h3>
+            {heading}
             <button type="button" class="button quiet" disabled=move || fetch.pending().get() on:click=move |_| {
                 fetch.dispatch(());
             }>

@@ -1,0 +1,101 @@
+// What a browser does to an application: it freezes tabs, ends them, refuses storage, installs.
+import { expect, test } from "./fixtures.ts";
+import { expectSync, ProjectScreen } from "./project.ts";
+
+test("a frozen tab that owns the network is replaced, and agrees when it runs again", async ({ member }) => {
+  const ada = await member("Ada");
+  const bo = await member("Bo");
+  const first = await ProjectScreen.make(ada.page, "North shore cable");
+  await first.addUnder("Route", "Walk the route");
+  await expectSync(ada.page, "live");
+  const his = await first.on(bo.page);
+  const second = new ProjectScreen(await ada.newTab(ada.page.url()));
+  await expectSync(second.page, "live");
+
+  await ada.freeze(first.page);
+  await second.addUnder("Route", "Count the culverts");
+  await expect(his.row("Count the culverts")).toBeVisible();
+  await his.rename("Count the culverts", "Count all culverts");
+  await expect(second.row("Count all culverts")).toBeVisible();
+
+  await ada.thaw(first.page);
+  await expect(first.row("Count all culverts")).toBeVisible();
+  await first.rename("Walk the route", "Walk the whole route");
+  await expect(his.row("Walk the whole route")).toBeVisible();
+  await expect(second.row("Walk the whole route")).toBeVisible();
+  for (const screen of [first, second]) await expectSync(screen.page, "live");
+});
+
+test("edits leave without a tab, once there is a network again", async ({ member }) => {
+  const ada = await member("Ada", "kept");
+  const bo = await member("Bo");
+  const hers = await ProjectScreen.make(ada.page, "North shore cable");
+  await hers.addUnder("Route", "Walk the route");
+  await expectSync(ada.page, "live");
+  const address = ada.page.url();
+  const his = await hers.on(bo.page);
+  await ada.becomeReadyForOffline();
+
+  await ada.goOffline();
+  await hers.addUnder("Route", "Count the culverts");
+  await hers.rename("Walk the route", "Walk the whole route");
+  await expectSync(ada.page, "offline, 2 waiting");
+  await ada.page.goto("about:blank");
+  await ada.goOnline();
+  await ada.wakeServiceWorker("tidemark-outbox");
+  await expect(his.row("Count the culverts")).toBeVisible();
+  await expect(his.row("Walk the whole route")).toBeVisible();
+
+  // The tab that opens later sends the same bytes again, and is told that they have arrived.
+  await ada.go(address);
+  await expectSync(ada.page, "live");
+  await expect(hers.row("Count the culverts")).toHaveCount(1);
+  await expect(his.row("Count the culverts")).toHaveCount(1);
+});
+
+test("it can be installed", async ({ member }) => {
+  const ada = await member("Ada", "kept");
+  await ada.becomeReadyForOffline();
+  expect(await ada.installFaults()).toEqual([]);
+});
+
+test("a browser that stores nothing says so, and edits still arrive", async ({ member }) => {
+  const bo = await member("Bo");
+  const ada = await member("Ada");
+  const his = await ProjectScreen.make(bo.page, "North shore cable");
+  await ada.refuseStorage();
+  const hers = await his.on(ada.page);
+  await expect(ada.page.getByText("This browser keeps nothing for Tidemark")).toBeVisible();
+  await hers.addUnder("Route", "Count the culverts");
+  await expect(his.row("Count the culverts")).toBeVisible();
+
+  await ada.goOffline();
+  await hers.addUnder("Route", "Mark the poles");
+  await expectSync(ada.page, "offline, 1 waiting");
+  await ada.goOnline();
+  await expect(his.row("Mark the poles")).toBeVisible();
+  await expectSync(ada.page, "live");
+});
+
+test("a copy that the browser throws away is fetched again, and what waits is kept", async ({ member }) => {
+  const ada = await member("Ada", "kept");
+  const bo = await member("Bo");
+  const hers = await ProjectScreen.make(ada.page, "North shore cable");
+  await hers.addUnder("Route", "Walk the route");
+  await expectSync(ada.page, "live");
+  const address = ada.page.url();
+  const his = await hers.on(bo.page);
+  await ada.becomeReadyForOffline();
+  await ada.goOffline();
+  await hers.addUnder("Route", "Count the culverts");
+  await expectSync(ada.page, "offline, 1 waiting");
+
+  await ada.page.goto("/favicon.svg");
+  await ada.evictBase();
+  await ada.goOnline();
+  await ada.go(address);
+  await expect(hers.row("Walk the route")).toBeVisible();
+  await expect(hers.row("Count the culverts")).toBeVisible();
+  await expect(his.row("Count the culverts")).toBeVisible();
+  await expectSync(ada.page, "live");
+});

@@ -1,0 +1,222 @@
+// Measures in a real Chromium what only a browser can show, and prints one table: `npm run figures`, after `make build`.
+// Nothing is asserted: a busy machine is not a wrong program. docs/BENCHMARKS.md holds what came out on a quiet one.
+import { chromium, test, type Browser, type Page } from "@playwright/test";
+import { loadavg } from "node:os";
+import { BROWSER_ARGUMENTS, browserPath } from "../scripts/browser.mjs";
+import { expectAlive, Person } from "./person.ts";
+import { Server } from "./server.ts";
+
+/** Everybody's password in the demo workspace. */
+const DEMO_PASSWORD = "northwind tide";
+const MANAGER = "maria@northwind.example";
+const CREW = "aisha@northwind.example";
+/** How often what takes milliseconds is measured. */
+const TIMES = 40;
+/** The largest workspace takes its time. */
+const WAIT_MS = 120_000;
+
+const LAUNCH = { executablePath: browserPath(), args: [...BROWSER_ARGUMENTS, "--enable-precise-memory-info"] };
+
+/** Tasks in the workspaces that are measured: what a project is, and the most a device is made for. */
+const SIZES = [10_000, 100_000];
+
+function tell(what: string, figure: string, budget: string): void {
+  console.log(`${what.padEnd(66)} ${figure.padEnd(34)} ${budget}`);
+}
+
+function spread(milliseconds: number[]): string {
+  const sorted = milliseconds.toSorted((a, b) => a - b);
+  const at = (share: number) => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))]!.toFixed(1);
+  return `p50 ${at(0.5)} ms, p99 ${at(0.99)} ms`;
+}
+
+async function sit(name: string, email: string, server: Server, browser: Browser, kept: "kept" | "forgotten") {
+  const person = await Person.sitDown(name, server, browser, LAUNCH, kept);
+  await person.call("sign-in", { email, password: DEMO_PASSWORD });
+  return person;
+}
+
+function state(page: Page) {
+  return page.getByTestId("sync-state");
+}
+
+async function untilLive(page: Page): Promise<void> {
+  await state(page).filter({ hasText: /^(live|needs you)/ }).waitFor({ timeout: WAIT_MS });
+  await page.waitForFunction(() => document.querySelector('[data-testid="sync-state"]')?.textContent?.match(/^(live|needs)/));
+}
+
+/** Bytes that came over the network while something was done, as they travelled. */
+async function bytesOf(page: Page, doing: () => Promise<void>): Promise<number> {
+  const tools = await page.context().newCDPSession(page);
+  let bytes = 0;
+  tools.on("Network.loadingFinished", ({ encodedDataLength }) => (bytes += encodedDataLength));
+  await tools.send("Network.enable");
+  await doing();
+  await tools.detach();
+  return bytes;
+}
+
+async function firstVisit(server: Server, browser: Browser): Promise<void> {
+  const stranger = await Person.sitDown("Stranger", server, browser, LAUNCH, "forgotten");
+  const door = await bytesOf(stranger.page, () => stranger.go("/sign-in"));
+  tell("first visit, the sign-in page until it can be used", `${(door / 1024).toFixed(0)} KiB`, "< 350 KiB");
+  await stranger.leave();
+  const person = await sit("Maria", MANAGER, server, browser, "forgotten");
+  const desk = await bytesOf(person.page, () => person.go("/"));
+  tell("first visit, the dashboard until it can be used", `${(desk / 1024).toFixed(0)} KiB`, "< 350 KiB");
+  await person.leave();
+}
+
+/** An empty browser gets everything. */
+async function firstSync(server: Server, browser: Browser, tasks: number): Promise<void> {
+  const person = await sit("Maria", MANAGER, server, browser, "forgotten");
+  const from = performance.now();
+  await person.go("/");
+  const usable = performance.now() - from;
+  await untilLive(person.page);
+  const all = performance.now() - from;
+  const budget = tasks === 10_000 ? "< 1 s" : "< 6 s, usable after 1 s";
+  tell(`first sync of ${tasks.toLocaleString("en")} records into an empty browser`, `${all.toFixed(0)} ms, usable after ${usable.toFixed(0)} ms`, budget);
+  await person.leave();
+}
+
+async function openLarge(page: Page): Promise<void> {
+  await page.goto("/projects");
+  await expectAlive(page);
+  await page.getByRole("link", { name: "Meter roll-out" }).first().click();
+  await page.getByRole("row").first().waitFor();
+  await page.locator('[data-kind="task"]').first().waitFor({ timeout: WAIT_MS });
+}
+
+/** From the key until the browser has painted what it changed. */
+async function localEdit(person: Person, tasks: number): Promise<void> {
+  const row = person.page.locator('[data-kind="task"]').first();
+  await row.focus();
+  const times = await row.evaluate(async (row, count) => {
+    const painted = () =>
+      new Promise<number>((done) =>
+        requestAnimationFrame(() => {
+          const channel = new MessageChannel();
+          channel.port1.onmessage = () => done(performance.now());
+          channel.port2.postMessage(undefined);
+        }),
+      );
+    const shown = () => row.querySelector("[data-status]")?.getAttribute("data-status");
+    const handled: number[] = [];
+    const frames: number[] = [];
+    for (let nth = 0; nth < count; nth += 1) {
+      await painted();
+      const before = shown();
+      const from = performance.now();
+      row.dispatchEvent(new KeyboardEvent("keydown", { key: " ", bubbles: true, cancelable: true }));
+      await Promise.resolve();
+      while (shown() === before) await new Promise((next) => setTimeout(next, 0));
+      handled.push(performance.now() - from);
+      frames.push((await painted()) - from);
+    }
+    return { handled, frames };
+  }, TIMES);
+  const records = tasks.toLocaleString("en");
+  tell(`a local edit in the document, ${records} records on the device`, spread(times.handled), "< 16 ms");
+  tell(`a local edit painted, ${records} records on the device`, spread(times.frames), "the same frame");
+}
+
+/** Between two tabs of one browser, by the clock they share. */
+async function crossTab(person: Person): Promise<void> {
+  const here = person.page;
+  const there = await person.newTab(new URL(here.url()).pathname);
+  await untilLive(there);
+  const [row] = await Promise.all([here.locator('[data-kind="task"]').first(), there.locator('[data-kind="task"]').first().waitFor()]);
+  const id = await row.getAttribute("id");
+  const times: number[] = [];
+  for (let nth = 0; nth < TIMES / 2; nth += 1) {
+    const seen = there.evaluate((id) => {
+      const status = () => document.getElementById(id)?.querySelector("[data-status]")?.getAttribute("data-status");
+      const before = status();
+      return new Promise<number>((done) => {
+        const look = new MutationObserver(() => {
+          if (status() === before) return;
+          look.disconnect();
+          done(performance.timeOrigin + performance.now());
+        });
+        look.observe(document.body, { subtree: true, attributes: true, childList: true });
+      });
+    }, id!);
+    const from = await row.evaluate((row) => {
+      row.dispatchEvent(new KeyboardEvent("keydown", { key: " ", bubbles: true, cancelable: true }));
+      return performance.timeOrigin + performance.now();
+    });
+    times.push((await seen) - from);
+  }
+  tell("an edit in the other tab of the same browser", spread(times), "< 50 ms");
+  await there.close();
+}
+
+/** The browser is started without a network. */
+async function coldStart(person: Person, tasks: number): Promise<void> {
+  await person.becomeReadyForOffline();
+  const address = new URL(person.page.url()).pathname;
+  const times: number[] = [];
+  for (let nth = 0; nth < 5; nth += 1) {
+    await person.closeBrowser();
+    await person.openBrowser();
+    await person.goOffline();
+    await person.page.goto(address);
+    await person.page.locator('[data-kind="task"]').first().waitFor({ timeout: WAIT_MS });
+    times.push(
+      await person.page.evaluate(() => performance.getEntriesByName("first-contentful-paint")[0]?.startTime ?? Number.NaN),
+    );
+  }
+  tell(`opened offline with ${tasks.toLocaleString("en")} records, first content`, spread(times), "< 500 ms");
+  const from = performance.now();
+  await person.goOnline();
+  await untilLive(person.page);
+  tell("live again after the network returned", `${(performance.now() - from).toFixed(0)} ms`, "< 1 s");
+}
+
+/** From the click to the conflict's disappearance here, without a network. */
+async function settle(server: Server, browser: Browser): Promise<void> {
+  const person = await sit("Aisha", CREW, server, browser, "forgotten");
+  const { page } = person;
+  await person.go("/conflicts");
+  await untilLive(page);
+  await person.goOffline();
+  await page.getByRole("main").getByRole("link").first().click();
+  const button = page.getByRole("button", { name: "Use mine", exact: true });
+  await button.waitFor();
+  const took = await button.evaluate((button: HTMLElement) => {
+    const from = performance.now();
+    button.click();
+    return new Promise<number>((done) => requestAnimationFrame(() => done(performance.now() - from)));
+  });
+  tell("settling a conflict, click to settled here", `${took.toFixed(1)} ms`, "< 16 ms");
+  await person.leave();
+}
+
+test("the figures of a browser", async () => {
+  const browser = await chromium.launch(LAUNCH);
+  console.log(`Chromium ${browser.version()}, load ${loadavg()[0]!.toFixed(2)}`);
+  for (const tasks of SIZES) {
+    const server = await Server.demo(tasks);
+    try {
+      if (tasks === SIZES[0]) {
+        await firstVisit(server, browser);
+        await settle(server, browser);
+      }
+      await firstSync(server, browser, tasks);
+      const person = await sit("Maria", MANAGER, server, browser, "kept");
+      await person.go("/");
+      await untilLive(person.page);
+      await openLarge(person.page);
+      await localEdit(person, tasks);
+      await untilLive(person.page);
+      await crossTab(person);
+      await coldStart(person, tasks);
+      await person.leave();
+    } finally {
+      await server.remove();
+    }
+  }
+  await browser.close();
+  console.log(`load ${loadavg()[0]!.toFixed(2)} at the end`);
+});
