@@ -4,19 +4,21 @@
 //!
 //! `TIDEMARK_KILLS=1000` kills more often than the default, `TIDEMARK_KILL_SEED` draws the same moments again.
 
+#[path = "server/process.rs"]
+mod process;
+
 use futures::{SinkExt, StreamExt};
+use process::{Anything, FORM, Server, post, soon};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_bytes::ByteBuf;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::error::Error;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 use tidemark::api::account::Me;
 use tidemark::api::workspace::Invited;
 use tidemark::model::check::checklist_entry;
@@ -30,9 +32,7 @@ use tidemark::server::store::{Page, Select, Store as _, Write as _};
 use tidemark::sync::checksum::Sum;
 use tidemark::sync::op::{Action, Change, Effect, Entry, Op, Outcome, Receipt, SCHEMA};
 use tidemark::sync::wire::{FromDevice, FromServer, Hello, PROTOCOL, Push, Pushed, Welcome, decode, encode};
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, Lines};
 use tokio::net::TcpStream;
-use tokio::process::{Child, ChildStdout, Command};
 use tokio::sync::watch;
 use tokio_tungstenite::connect_async;
 use tokio_tungstenite::tungstenite::Message;
@@ -49,10 +49,8 @@ const HANDS: usize = 3;
 const TICKS_MAX: usize = 20;
 /// Failures in a row, with a server that is there, after which something else than a death is wrong.
 const FAILURES_MAX: u32 = 200;
-/// Anything waited for comes within this time, or never.
-const PATIENCE: Duration = Duration::from_secs(60);
-
-type Anything = Box<dyn Error + Send + Sync>;
+/// A server that limits nobody here and speaks of nothing but failures.
+const SETTINGS: [&str; 4] = ["--log", "error", "--pushes-per-second", "100000"];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_death_loses_what_was_acknowledged_or_does_it_twice() {
@@ -63,7 +61,7 @@ async fn no_death_loses_what_was_acknowledged_or_does_it_twice() {
     let folder = Folder(std::env::temp_dir().join(format!("tidemark-kill-{}", Uuid::now_v7())));
     std::fs::create_dir_all(&folder.0).unwrap();
 
-    let mut server = Server::start(&folder.0).await;
+    let mut server = Server::start(&folder.0, Stdio::inherit(), &SETTINGS).await;
     let stage = Stage::set(server.address).await;
     let ledger = Arc::new(Ledger::new(server.address));
     let hands: Vec<_> = (0..2 * HANDS)
@@ -83,9 +81,9 @@ async fn no_death_loses_what_was_acknowledged_or_does_it_twice() {
         server.kill().await;
         if dice.next_u64() % 4 == 0 {
             // Once more while it opens the database, which is when it mends what the death before left.
-            Server::spawn(&folder.0).kill().await;
+            Server::spawn(&folder.0, Stdio::inherit(), &SETTINGS).kill().await;
         }
-        server = Server::start(&folder.0).await;
+        server = Server::start(&folder.0, Stdio::inherit(), &SETTINGS).await;
         ledger.place.send_replace(Some(server.address));
     }
 
@@ -105,10 +103,6 @@ async fn no_death_loses_what_was_acknowledged_or_does_it_twice() {
 
 fn number(variable: &str) -> Option<u64> {
     std::env::var(variable).ok().map(|text| text.parse().unwrap_or_else(|_| panic!("{variable} is not a number")))
-}
-
-async fn soon<T>(what: &str, work: impl Future<Output = T>) -> T {
-    tokio::time::timeout(PATIENCE, work).await.unwrap_or_else(|_| panic!("{what} did not come"))
 }
 
 /// Sending everything once more changes nothing, and everybody hears what they heard before.
@@ -235,56 +229,6 @@ impl Drop for Folder {
     }
 }
 
-/// A server process.
-struct Server {
-    child: Child,
-    /// Kept open, so that the process can speak.
-    lines: Lines<BufReader<ChildStdout>>,
-    address: SocketAddr,
-}
-
-impl Server {
-    /// Begins to start.
-    fn spawn(data: &Path) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_tidemark"))
-            .args(["serve", "--listen", "127.0.0.1:0", "--log", "error", "--pushes-per-second", "100000", "--data"])
-            .arg(data)
-            .current_dir(data)
-            .env_clear()
-            .stdout(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()
-            .unwrap();
-        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        Self { child, lines, address: SocketAddr::from(([127, 0, 0, 1], 0)) }
-    }
-
-    /// Starts and is ready.
-    async fn start(data: &Path) -> Self {
-        let mut server = Self::spawn(data);
-        loop {
-            let line = soon("the server's next word", server.lines.next_line()).await.unwrap();
-            let line = line.expect("the server starts");
-            if let Some(address) = line.strip_prefix("Ready at http://") {
-                server.address = address.parse().unwrap();
-                return server;
-            }
-        }
-    }
-
-    /// SIGKILL, and nothing of it is left.
-    async fn kill(mut self) {
-        self.child.kill().await.unwrap();
-    }
-
-    /// SIGTERM, and its end.
-    async fn stop(mut self) -> std::process::ExitStatus {
-        let id = self.child.id().unwrap().to_string();
-        assert!(Command::new("kill").args(["-TERM", &id]).status().await.unwrap().success());
-        soon("the end of the server", self.child.wait()).await.unwrap()
-    }
-}
-
 /// Somebody who is signed in.
 #[derive(Clone)]
 struct Person {
@@ -357,49 +301,6 @@ fn hello(scopes: &[Scope]) -> Hello {
         epoch: None,
         tidemarks: scopes.iter().map(|scope| (*scope, 0)).collect(),
     }
-}
-
-const FORM: &str = "application/x-www-form-urlencoded";
-
-/// What came back, whole.
-struct Answer {
-    status: u16,
-    cookie: Option<String>,
-    body: Vec<u8>,
-}
-
-/// One request on a connection of its own. An answer that was cut short is none.
-async fn post(
-    address: SocketAddr,
-    endpoint: &str,
-    cookie: &str,
-    sort: &str,
-    body: Vec<u8>,
-) -> Result<Answer, Anything> {
-    let accept = if sort == FORM { "application/json" } else { sort };
-    let head = format!(
-        "POST /api/{endpoint} HTTP/1.1\r\nhost: {address}\r\norigin: http://{address}\r\nconnection: close\r\n\
-         content-type: {sort}\r\naccept: {accept}\r\ncontent-length: {}\r\ncookie: {cookie}\r\n\r\n",
-        body.len()
-    );
-    let mut connection = TcpStream::connect(address).await?;
-    connection.write_all(&[head.into_bytes(), body].concat()).await?;
-    let mut answer = Vec::new();
-    connection.read_to_end(&mut answer).await?;
-    let end = answer.windows(4).position(|bytes| bytes == b"\r\n\r\n").ok_or("no answer")?;
-    let head = String::from_utf8_lossy(&answer[..end]).into_owned();
-    let body = answer.split_off(end + 4);
-    let header = |name: &str| {
-        let mut pairs = head.lines().filter_map(|line| line.split_once(": "));
-        pairs.find(|(found, _)| found.eq_ignore_ascii_case(name)).map(|(_, value)| value.to_owned())
-    };
-    let length: usize = header("content-length").ok_or("an answer of no known length")?.parse()?;
-    if body.len() != length {
-        return Err("an answer was cut short".into());
-    }
-    let status = head.split(' ').nth(1).ok_or("no status")?.parse()?;
-    let cookie = header("set-cookie").and_then(|cookie| Some(cookie.split(';').next()?.to_owned()));
-    Ok(Answer { status, cookie, body })
 }
 
 /// Who plays, and what they share.

@@ -119,16 +119,22 @@ impl ApiError {
 impl FromServerFnError for ApiError {
     type Encoder = JsonEncoding;
     fn from_server_fn_error(error: ServerFnErrorErr) -> Self {
-        match error {
+        let error = match error {
             ServerFnErrorErr::Request(_) | ServerFnErrorErr::UnsupportedRequestMethod(_) => Self::Unreachable,
-            ServerFnErrorErr::Deserialization(_) => Self::NotOurs,
-            ServerFnErrorErr::Args(_) | ServerFnErrorErr::MissingArg(_) | ServerFnErrorErr::Serialization(_) => {
-                Self::Malformed
-            }
+            // In a browser it is the answer that cannot be read, on the server the request.
+            ServerFnErrorErr::Deserialization(_) if cfg!(not(feature = "ssr")) => Self::NotOurs,
+            ServerFnErrorErr::Deserialization(_)
+            | ServerFnErrorErr::Args(_)
+            | ServerFnErrorErr::MissingArg(_)
+            | ServerFnErrorErr::Serialization(_) => Self::Malformed,
             ServerFnErrorErr::Registration(_)
             | ServerFnErrorErr::ServerError(_)
             | ServerFnErrorErr::MiddlewareError(_)
             | ServerFnErrorErr::Response(_) => Self::Failed,
-        }
+        };
+        // No function was reached that would have set it.
+        #[cfg(feature = "ssr")]
+        crate::server::caller::set_status(&error);
+        error
     }
 }

@@ -24,36 +24,57 @@ pub struct Held {
 /// # Errors
 /// `SignedOut`, `Revoked`, `NotFound`.
 #[server(prefix = "/api", endpoint = "history", input = Json)]
-pub async fn history(member: MemberId, record: Key) -> Result<Vec<Entry>, ApiError> {
+pub async fn history(
+    /// As whom.
+    member: MemberId,
+    /// Of which record.
+    record: Key,
+) -> Result<Vec<Entry>, ApiError> {
     crate::server::review::history(member, record).await
 }
 
 /// Entries of one history: what a person reads back through in one sitting.
 pub const HISTORY_ENTRIES_MAX: usize = 200;
 
-/// The held edits of the workspace, oldest first; owners only.
+/// Held edits of one list: more appear as these are decided.
+pub const HELD_MAX: usize = 500;
+
+/// The held edits of the workspace, oldest first, at most `HELD_MAX`; owners only.
 ///
 /// # Errors
 /// `SignedOut`, `Forbidden`.
 #[server(prefix = "/api", endpoint = "quarantine/list", input = Json)]
-pub async fn quarantine(member: MemberId) -> Result<Vec<Held>, ApiError> {
+pub async fn quarantine(
+    /// As whom.
+    member: MemberId,
+) -> Result<Vec<Held>, ApiError> {
     crate::server::review::quarantine(member).await
 }
 
 /// Applies held edits as if their author still belonged, together with the others of their intents; owners only.
 ///
 /// # Errors
-/// `SignedOut`, `Forbidden`, `NotFound`.
+/// `SignedOut`, `Forbidden`, `NotFound`; `TooLarge` above `HELD_MAX`.
 #[server(prefix = "/api", endpoint = "quarantine/release", input = Json)]
-pub async fn release(member: MemberId, ops: Vec<OpId>) -> Result<(), ApiError> {
+pub async fn release(
+    /// As whom.
+    member: MemberId,
+    /// Which, at most `HELD_MAX`.
+    ops: Vec<OpId>,
+) -> Result<(), ApiError> {
     crate::server::review::release(member, ops).await
 }
 
 /// Discards held edits; their author's receipts say so. Owners only.
 ///
 /// # Errors
-/// `SignedOut`, `Forbidden`, `NotFound`.
+/// `SignedOut`, `Forbidden`, `NotFound`; `TooLarge` above `HELD_MAX`.
 #[server(prefix = "/api", endpoint = "quarantine/discard", input = Json)]
-pub async fn discard(member: MemberId, ops: Vec<OpId>) -> Result<(), ApiError> {
+pub async fn discard(
+    /// As whom.
+    member: MemberId,
+    /// Which, at most `HELD_MAX`.
+    ops: Vec<OpId>,
+) -> Result<(), ApiError> {
     crate::server::review::discard(member, ops).await
 }

@@ -74,17 +74,17 @@ impl Caller {
     }
 }
 
-/// Gives an error the status it deserves. A form that was posted without a script is redirected by Leptos instead.
+/// Gives an error the status it deserves.
 pub async fn answer<T>(work: impl Future<Output = Result<T, ApiError>>) -> Result<T, ApiError> {
-    let result = work.await;
-    if let Err(error) = &result {
-        let html =
-            use_context::<Parts>().is_some_and(|parts| text(&parts.headers, ACCEPT.as_str()).contains("text/html"));
-        if let Some(response) = use_context::<ResponseOptions>().filter(|_| !html) {
-            response.set_status(status(error));
-        }
+    work.await.inspect_err(set_status)
+}
+
+/// Sets the status of the answer that is being made. A form that was posted without a script is redirected by Leptos instead.
+pub fn set_status(error: &ApiError) {
+    let html = use_context::<Parts>().is_some_and(|parts| text(&parts.headers, ACCEPT.as_str()).contains("text/html"));
+    if let Some(response) = use_context::<ResponseOptions>().filter(|_| !html) {
+        response.set_status(status(error));
     }
-    result
 }
 
 /// The session in a request's cookie, if it has not ended.
@@ -102,14 +102,42 @@ fn address(from: CallerFrom, headers: &HeaderMap, connection: Option<&ConnectInf
     let connected = connection.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |ConnectInfo(peer)| peer.ip());
     match from {
         CallerFrom::Connection => connected,
-        CallerFrom::Forwarded => text(headers, "x-forwarded-for")
-            .rsplit(',')
-            .next()
-            .and_then(|last| last.trim().parse().ok())
+        // Some proxies lengthen the caller's own line and others add one: the last word of the last line is the proxy's.
+        CallerFrom::Forwarded => headers
+            .get_all("x-forwarded-for")
+            .iter()
+            .next_back()
+            .and_then(|line| line.to_str().ok()?.rsplit(',').next()?.trim().parse().ok())
             .unwrap_or(connected),
     }
 }
 
 fn text<'a>(headers: &'a HeaderMap, name: &str) -> &'a str {
     headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_proxy_wrote_counts_and_what_the_caller_wrote_does_not() {
+        let peer = ConnectInfo(SocketAddr::from(([10, 0, 0, 1], 443)));
+        let from = |lines: &[&'static str]| {
+            let mut headers = HeaderMap::new();
+            for line in lines {
+                headers.append("x-forwarded-for", HeaderValue::from_static(line));
+            }
+            address(CallerFrom::Forwarded, &headers, Some(&peer)).to_string()
+        };
+        assert_eq!(from(&["192.0.2.7"]), "192.0.2.7");
+        assert_eq!(from(&["1.1.1.1, 192.0.2.7"]), "192.0.2.7");
+        assert_eq!(from(&["1.1.1.1", "192.0.2.7"]), "192.0.2.7");
+        assert_eq!(from(&["1.1.1.1", "2.2.2.2, 2001:db8::1"]), "2001:db8::1");
+        assert_eq!(from(&["1.1.1.1", "unknown"]), "10.0.0.1");
+        assert_eq!(from(&[]), "10.0.0.1");
+        let mut invented = HeaderMap::new();
+        invented.append("x-forwarded-for", HeaderValue::from_static("1.1.1.1"));
+        assert_eq!(address(CallerFrom::Connection, &invented, Some(&peer)), peer.0.ip());
+    }
 }

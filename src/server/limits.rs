@@ -1,14 +1,17 @@
 //! How often somebody may ask: rate limits by address, account and member, in memory. Each is a bucket that refills; what
-//! is over it waits or is told how long to wait, and never costs an edit.
+//! is over it waits or is told how long to wait, and never costs an edit. And how many live channels a session holds open.
 
 use crate::api::ApiError;
 use crate::model::id::MemberId;
+use crate::server::accounts::token;
 use governor::clock::{Clock, DefaultClock};
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 use sha2::{Digest, Sha256};
+use std::collections::HashMap;
 use std::hash::Hash;
 use std::net::{IpAddr, Ipv6Addr};
 use std::num::NonZeroU32;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 /// Attempts to sign in to one account from one address at once; afterwards one every `SIGN_IN_EVERY`. A person who mistypes
@@ -23,6 +26,13 @@ const MAKE_BURST: u32 = 30;
 const MAKE_EVERY: Duration = Duration::from_secs(20);
 /// A device that comes back after weeks sends everything at once: this many seconds' worth.
 const PUSH_BURST_S: u32 = 10;
+/// Incidents one member's devices report at once; afterwards one every `REPORT_EVERY`. A device that cannot mend itself would
+/// otherwise fill the log.
+const REPORT_BURST: u32 = 20;
+const REPORT_EVERY: Duration = Duration::from_secs(60);
+/// Live channels one session holds open at once. A browser needs one, and a few more while tabs change hands; a page that
+/// opens them in a circle must not take the server's memory.
+pub const CHANNELS_MAX: usize = 32;
 
 type Bucket<K> = DefaultKeyedRateLimiter<K>;
 
@@ -32,7 +42,27 @@ pub struct Limits {
     address: Bucket<IpAddr>,
     make: Bucket<IpAddr>,
     push: Bucket<MemberId>,
+    report: Bucket<MemberId>,
+    channels: Arc<Mutex<HashMap<token::Digest, usize>>>,
     clock: DefaultClock,
+}
+
+/// One live channel of a session, counted until it is dropped.
+pub struct Channel {
+    session: token::Digest,
+    channels: Arc<Mutex<HashMap<token::Digest, usize>>>,
+}
+
+impl Drop for Channel {
+    fn drop(&mut self) {
+        let mut channels = self.channels.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(open) = channels.get_mut(&self.session) {
+            *open -= 1;
+            if *open == 0 {
+                channels.remove(&self.session);
+            }
+        }
+    }
 }
 
 impl Limits {
@@ -44,6 +74,8 @@ impl Limits {
             address: RateLimiter::keyed(every(ADDRESS_EVERY, ADDRESS_BURST)),
             make: RateLimiter::keyed(every(MAKE_EVERY, MAKE_BURST)),
             push: RateLimiter::keyed(push),
+            report: RateLimiter::keyed(every(REPORT_EVERY, REPORT_BURST)),
+            channels: Arc::default(),
             clock: DefaultClock::default(),
         }
     }
@@ -80,12 +112,33 @@ impl Limits {
         self.push.until_key_ready(&member).await;
     }
 
+    /// Before an incident of this member's devices is logged.
+    ///
+    /// # Errors
+    /// `TooFast`.
+    pub fn report(&self, member: MemberId) -> Result<(), ApiError> {
+        self.check(&self.report, &member)
+    }
+
+    /// Counts one more live channel of this session; `None` if it has `CHANNELS_MAX`.
+    pub fn channel(&self, session: token::Digest) -> Option<Channel> {
+        let mut channels = self.channels.lock().unwrap_or_else(PoisonError::into_inner);
+        let open = channels.entry(session).or_default();
+        if *open >= CHANNELS_MAX {
+            return None;
+        }
+        *open += 1;
+        drop(channels);
+        Some(Channel { session, channels: Arc::clone(&self.channels) })
+    }
+
     /// Forgets everybody whose bucket is full again. Called now and then, so that memory follows use.
     pub fn forget(&self) {
         self.sign_in.retain_recent();
         self.address.retain_recent();
         self.make.retain_recent();
         self.push.retain_recent();
+        self.report.retain_recent();
     }
 
     fn check<K: Hash + Eq + Clone>(&self, bucket: &Bucket<K>, key: &K) -> Result<(), ApiError> {
@@ -127,6 +180,19 @@ mod tests {
         assert!(matches!(limits.sign_in(home, "ada@example.org"), Err(ApiError::TooFast { wait_s: 1..=13 })));
         assert_eq!(limits.sign_in(home, "bob@example.org"), Ok(()));
         assert_eq!(limits.sign_in("192.0.2.8".parse().unwrap(), "ada@example.org"), Ok(()));
+    }
+
+    #[test]
+    fn channels_are_counted_while_they_are_open() {
+        let limits = Limits::new(of(1));
+        let mut open: Vec<Channel> = (0..CHANNELS_MAX).filter_map(|_| limits.channel([7; 32])).collect();
+        assert_eq!(open.len(), CHANNELS_MAX);
+        assert!(limits.channel([7; 32]).is_none());
+        assert!(limits.channel([8; 32]).is_some());
+        open.pop();
+        assert!(limits.channel([7; 32]).is_some());
+        drop(open);
+        assert!(limits.channels.lock().unwrap().is_empty());
     }
 
     #[test]

@@ -39,7 +39,8 @@ pub fn around(routes: Router<AppState>, state: &AppState) -> Router<AppState> {
         ServiceBuilder::new()
             // First, so that every line logged about a request carries its id.
             .layer(SetRequestIdLayer::new(REQUEST_ID, MakeRequestUuid))
-            .layer(TraceLayer::new_for_http().make_span_with(span))
+            // A failure was logged where it became an answer; a server that says it is not ready has not failed.
+            .layer(TraceLayer::new_for_http().make_span_with(span).on_failure(()))
             .layer(PropagateRequestIdLayer::new(REQUEST_ID))
             // Outside all that can fail, so that answers about failures carry them too.
             .layer(SetResponseHeaderLayer::if_not_present(
@@ -50,6 +51,10 @@ pub fn around(routes: Router<AppState>, state: &AppState) -> Router<AppState> {
             .layer(SetResponseHeaderLayer::overriding(REFERRER_POLICY, HeaderValue::from_static("same-origin")))
             .layer(SetResponseHeaderLayer::overriding(
                 HeaderName::from_static("cross-origin-opener-policy"),
+                HeaderValue::from_static("same-origin"),
+            ))
+            .layer(SetResponseHeaderLayer::overriding(
+                HeaderName::from_static("cross-origin-resource-policy"),
                 HeaderValue::from_static("same-origin"),
             ))
             // Inside the headers: a defect in one handler is answered like any failure and ends nothing else.

@@ -1,7 +1,7 @@
 //! The bodies of the history and quarantine functions of `api`.
 
 use crate::api::ApiError;
-use crate::api::review::{HISTORY_ENTRIES_MAX, Held};
+use crate::api::review::{HELD_MAX, HISTORY_ENTRIES_MAX, Held};
 use crate::model::id::{MemberId, OpId};
 use crate::model::record::Key;
 use crate::server::caller::{Caller, answer};
@@ -27,7 +27,7 @@ pub async fn quarantine(member: MemberId) -> Result<Vec<Held>, ApiError> {
         let place = caller.place(member).await?;
         place.role()?;
         let held = caller.state.core.quarantined(place.workspace, member).await?;
-        Ok(held.into_iter().filter_map(readable).collect())
+        Ok(held.into_iter().filter_map(readable).take(HELD_MAX).collect())
     })
     .await
 }
@@ -49,6 +49,7 @@ pub async fn release(member: MemberId, ops: Vec<OpId>) -> Result<(), ApiError> {
         let caller = Caller::here()?;
         let place = caller.place(member).await?;
         place.role()?;
+        few_enough(&ops)?;
         caller.state.core.release(place.workspace, member, &ops).await?;
         Ok(())
     })
@@ -61,8 +62,14 @@ pub async fn discard(member: MemberId, ops: Vec<OpId>) -> Result<(), ApiError> {
         let caller = Caller::here()?;
         let place = caller.place(member).await?;
         place.role()?;
+        few_enough(&ops)?;
         caller.state.core.discard(place.workspace, member, &ops).await?;
         Ok(())
     })
     .await
+}
+
+/// More than a list shows nobody decides at once.
+fn few_enough(ops: &[OpId]) -> Result<(), ApiError> {
+    if ops.len() > HELD_MAX { Err(ApiError::TooLarge) } else { Ok(()) }
 }

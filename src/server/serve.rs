@@ -3,15 +3,28 @@
 use crate::server::routes::router;
 use crate::server::state::AppState;
 use crate::server::store::Store as _;
-use axum::serve::ListenerExt;
-use std::future::IntoFuture;
+use axum::Router;
+use axum::body::Body;
+use axum::extract::ConnectInfo;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
 use std::io;
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::time::Duration;
-use tokio::net::TcpListener;
-use tokio::sync::oneshot;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
 use tokio::time::{interval, timeout};
+use tower::ServiceExt as _;
 
+/// A connection sends the head of its next request within this time or is closed, however slowly it trickles in. Longer than
+/// the 60 seconds for which proxies commonly keep an idle connection, so that none sends a request into a closing one.
+pub const HEAD_WAIT: Duration = Duration::from_secs(75);
+/// Connections with plain requests, open at once; more wait in the system's queue. Six for each of some thousand browsers.
+const CONNECTIONS_MAX: usize = 16_384;
 /// How long devices get to read that the server stops, and then how long requests under way get to end. Service managers
 /// commonly kill after 90 seconds.
 const DRAIN_WAIT: Duration = Duration::from_secs(10);
@@ -23,26 +36,23 @@ const COMPACT_EVERY: Duration = Duration::from_secs(24 * 60 * 60);
 const LOG_DAYS: u32 = 90;
 
 /// Serves until `stop` is done, then drains: newcomers are turned away, live channels are told, requests under way are
-/// answered, and the writer finishes what it has.
+/// answered, and the writer finishes what it has. A connection waits `head_wait` for the head of a request, as a rule
+/// `HEAD_WAIT`.
 ///
 /// # Errors
-/// The listener's own.
-pub async fn serve(listener: TcpListener, state: AppState, stop: impl Future<Output = ()>) -> io::Result<()> {
-    // Frames are small and wanted at once.
-    let listener = listener.tap_io(|connection| {
-        if let Err(error) = connection.set_nodelay(true) {
-            tracing::debug!(%error, "A connection keeps its delay.");
-        }
-    });
-    let routes = router(state.clone()).into_make_service_with_connect_info::<SocketAddr>();
-    let (close, closed) = oneshot::channel::<()>();
-    // A dropped sender closes as well as a sent word.
-    let server = axum::serve(listener, routes).with_graceful_shutdown(async move { closed.await.unwrap_or_default() });
-    let mut server = tokio::spawn(server.into_future());
+/// None as yet: a listener that fails is tried again.
+pub async fn serve(
+    listener: TcpListener,
+    state: AppState,
+    head_wait: Duration,
+    stop: impl Future<Output = ()>,
+) -> io::Result<()> {
+    let (close, closed) = watch::channel(());
+    let mut server = tokio::spawn(accept(listener, router(state.clone()), head_wait, closed));
     let tidying = tokio::spawn(tidy(state.clone()));
 
     tokio::select! {
-        ended = &mut server => return ended.map_err(io::Error::other).and_then(|ended| ended),
+        ended = &mut server => return ended.map_err(io::Error::other),
         () = stop => {}
     }
     tracing::info!(connections = state.core.hub().connections(), "Stopping: telling devices, finishing requests.");
@@ -63,6 +73,55 @@ pub async fn serve(listener: TcpListener, state: AppState, stop: impl Future<Out
     state.core.store().close().await;
     tracing::info!("Stopped. Everything acknowledged is on disk.");
     Ok(())
+}
+
+/// Takes connections until `closed`, and then waits for the requests that are under way. What `axum::serve` does, and a limit
+/// on how long a head may take.
+async fn accept(mut listener: TcpListener, routes: Router, head_wait: Duration, mut closed: watch::Receiver<()>) {
+    let mut connections = JoinSet::new();
+    loop {
+        tokio::select! {
+            // Spelt out, because the method of the same name does not try again where the system lacks file handles.
+            (stream, peer) = axum::serve::Listener::accept(&mut listener), if connections.len() < CONNECTIONS_MAX => {
+                connections.spawn(converse(stream, peer, routes.clone(), head_wait, closed.clone()));
+            }
+            Some(_) = connections.join_next() => {}
+            _ = closed.changed() => break,
+        }
+    }
+    drop(listener);
+    while connections.join_next().await.is_some() {}
+}
+
+/// One connection: requests one after the other. A live channel goes its own way after the upgrade.
+async fn converse(
+    stream: TcpStream,
+    peer: SocketAddr,
+    routes: Router,
+    head_wait: Duration,
+    mut closed: watch::Receiver<()>,
+) {
+    // Frames are small and wanted at once.
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(%error, "A connection keeps its delay.");
+    }
+    let answer = service_fn(move |mut request: hyper::Request<Incoming>| {
+        request.extensions_mut().insert(ConnectInfo(peer));
+        routes.clone().oneshot(request.map(Body::new))
+    });
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new()).header_read_timeout(head_wait);
+    let mut connection = pin!(http.serve_connection(TokioIo::new(stream), answer).with_upgrades());
+    let ended = tokio::select! {
+        ended = connection.as_mut() => ended,
+        _ = closed.changed() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!(%error, "A connection ended early.");
+    }
 }
 
 /// Now and then drops what has ended.

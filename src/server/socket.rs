@@ -10,6 +10,7 @@ use crate::server::accounts::token::Token;
 use crate::server::caller;
 use crate::server::exchange::{greet, misfit, newer, settle};
 use crate::server::hub::{Subscriber, Subscription};
+use crate::server::limits::Channel;
 use crate::server::state::{AppState, Place};
 use crate::sync::wire::{FromDevice, FromServer, Hello, MESSAGE_BYTES_MAX, Refusal, SCOPES_MAX, decode, encode};
 use axum::body::Bytes;
@@ -120,6 +121,8 @@ struct Greeted {
     place: Place,
     token: Option<Token>,
     subscription: Subscription,
+    /// Counted as long as the connection lasts.
+    _channel: Channel,
 }
 
 /// Who it is, as whom, and what it has seen.
@@ -130,6 +133,12 @@ async fn greeted(
     socket: &mut WebSocket,
 ) -> Result<Greeted, End> {
     let session = caller::session(state, headers).await?.ok_or(ApiError::SignedOut)?;
+    let channel = state.limits.channel(session.digest).ok_or_else(|| {
+        Farewell::new(
+            Refusal::TooFast,
+            "This browser has too many connections open. Nothing was lost; close a few tabs.",
+        )
+    })?;
     let place = state.place(&session, member).await?;
     place.role()?;
     let hello = timeout(HELLO_WAIT, first_message(socket)).await;
@@ -142,10 +151,12 @@ async fn greeted(
     let scopes: BTreeSet<Scope> = hello.tidemarks.keys().copied().take(SCOPES_MAX).collect();
     let subscription =
         state.core.subscribe(subscriber(&session, place, &hello), &scopes).await.map_err(ApiError::from)?;
+    // From here on the end of the session ends the connection; asked again, because it may have ended before this.
+    caller::session(state, headers).await?.ok_or(ApiError::SignedOut)?;
     // Subscribed before the heads are read, so that nothing falls in between.
     let welcome = greet(state, place, &hello).await?;
     send(socket, &FromServer::Welcome(welcome)).await?;
-    Ok(Greeted { place, token: Token::in_cookie(headers), subscription })
+    Ok(Greeted { place, token: Token::in_cookie(headers), subscription, _channel: channel })
 }
 
 fn subscriber(session: &Session, place: Place, hello: &Hello) -> Subscriber {
@@ -189,7 +200,7 @@ fn heard(received: Option<Result<Message, axum::Error>>) -> Result<Heard, End> {
 
 /// Frames out, messages in, until somebody has enough.
 async fn exchange(state: &AppState, greeted: Greeted, socket: &mut WebSocket) -> End {
-    let Greeted { place, token, mut subscription } = greeted;
+    let Greeted { place, token, mut subscription, _channel } = greeted;
     let (mut sink, mut stream) = socket.split();
     let mut beat = interval(BEAT_EVERY);
     beat.set_missed_tick_behavior(MissedTickBehavior::Delay);

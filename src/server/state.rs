@@ -118,6 +118,9 @@ impl AppState {
         let known = self.accounts.membership(session.account.id, member).await?.ok_or(ApiError::NotFound)?;
         let place = |standing| Place { workspace: known.workspace, member, standing };
         if let Some(role) = self.core.role(known.workspace, member).await? {
+            if known.removed_ms.is_some() {
+                self.accounts.note_returned(member).await?;
+            }
             return Ok(place(Standing::Active(role)));
         }
         let now_ms = self.core.now_ms();

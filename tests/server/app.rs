@@ -11,7 +11,7 @@ use serde_bytes::ByteBuf;
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tidemark::api::ApiError;
 use tidemark::api::account::Me;
@@ -25,10 +25,10 @@ use tidemark::model::value::{Name, Value};
 use tidemark::server::accounts::password::Cost;
 use tidemark::server::config::{Config, Settings, SignUp};
 use tidemark::server::routes::router;
-use tidemark::server::serve::serve;
+use tidemark::server::serve::{HEAD_WAIT, serve};
 use tidemark::server::state::AppState;
 use tidemark::sync::op::{Action, Change, Op, SCHEMA};
-use tidemark::sync::wire::{FromDevice, FromServer, Hello, PROTOCOL, Push, Pushed, Welcome, decode, encode};
+use tidemark::sync::wire::{FromDevice, FromServer, Hello, PROTOCOL, Push, Pushed, Refusal, Welcome, decode, encode};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -48,11 +48,20 @@ pub async fn soon<T>(what: impl Future<Output = T>) -> T {
     tokio::time::timeout(PATIENCE, what).await.expect("it came in time")
 }
 
+/// What becomes of a server's folder.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ends {
+    WithItsFolder,
+    /// It is somebody else's to remove.
+    AndLeavesItsFolder,
+}
+
 /// A server.
 pub struct TestApp {
     pub state: AppState,
     pub address: SocketAddr,
     pub folder: PathBuf,
+    ends: Ends,
     router: Router,
     stop: Option<oneshot::Sender<()>>,
     served: Option<JoinHandle<std::io::Result<()>>>,
@@ -67,8 +76,25 @@ impl TestApp {
         Self::with(Settings { sign_up: Some(SignUp::Invited), ..Settings::default() }).await
     }
 
+    /// One that waits no longer than this for the head of a request.
+    pub async fn impatient(head_wait: Duration) -> Self {
+        Self::open(Settings::default(), head_wait).await
+    }
+
     pub async fn with(settings: Settings) -> Self {
-        let folder = std::env::temp_dir().join(format!("tidemark-test-{}", Uuid::now_v7()));
+        Self::open(settings, HEAD_WAIT).await
+    }
+
+    /// One on a folder that may hold a database already.
+    pub async fn on(folder: &Path) -> Self {
+        Self::open(Settings { data: Some(folder.to_owned()), ..Settings::default() }, HEAD_WAIT).await
+    }
+
+    async fn open(settings: Settings, head_wait: Duration) -> Self {
+        let (folder, ends) = match settings.data.clone() {
+            Some(folder) => (folder, Ends::AndLeavesItsFolder),
+            None => (std::env::temp_dir().join(format!("tidemark-test-{}", Uuid::now_v7())), Ends::WithItsFolder),
+        };
         std::fs::create_dir_all(&folder).unwrap();
         let site = folder.join("site");
         let config = Config::read(Settings { data: Some(folder.clone()), site: Some(site), ..settings }, None).unwrap();
@@ -76,8 +102,9 @@ impl TestApp {
         let address = listener.local_addr().unwrap();
         let state = AppState::open(config, address, Cost::LEAST).await.unwrap();
         let (stop, stopped) = oneshot::channel();
-        let served = tokio::spawn(serve(listener, state.clone(), async move { stopped.await.unwrap_or_default() }));
-        Self { router: router(state.clone()), state, address, folder, stop: Some(stop), served: Some(served) }
+        let served =
+            tokio::spawn(serve(listener, state.clone(), head_wait, async move { stopped.await.unwrap_or_default() }));
+        Self { router: router(state.clone()), state, address, folder, ends, stop: Some(stop), served: Some(served) }
     }
 
     pub fn origin(&self) -> String {
@@ -136,7 +163,9 @@ impl TestApp {
 
 impl Drop for TestApp {
     fn drop(&mut self) {
-        std::fs::remove_dir_all(&self.folder).ok();
+        if self.ends == Ends::WithItsFolder {
+            std::fs::remove_dir_all(&self.folder).ok();
+        }
     }
 }
 
@@ -372,6 +401,17 @@ impl Device {
                 return picked;
             }
         }
+    }
+}
+
+/// Why a connection ended.
+pub fn refusal(message: FromServer) -> Option<Refusal> {
+    match message {
+        FromServer::Refused { refusal, says } => {
+            assert!(says.len() > 20, "{says}");
+            Some(refusal)
+        }
+        _ => None,
     }
 }
 

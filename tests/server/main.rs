@@ -5,8 +5,11 @@
 mod accounts;
 mod app;
 mod commands;
+mod limits;
 mod live;
+mod logs;
 mod middleware;
 mod pages;
+mod process;
 mod sync;
 mod workspace;
