@@ -2,6 +2,7 @@
 //! says what went wrong in plain words.
 
 mod backup;
+mod database;
 mod demo;
 mod doctor;
 mod serve;
@@ -42,30 +43,54 @@ enum Command {
     #[command(after_help = serve::EXAMPLES)]
     Serve(Common),
     /// Look at database, configuration, disk, clock and pages, and say what is wrong
+    ///
+    /// It changes nothing, also while the server runs. Its exit code is 0 if nothing is wrong.
     Doctor(Common),
     /// Write a consistent copy of the database to a new file, also while the server runs
+    ///
+    /// The copy is read through before it counts. Keep it on another machine: it is everything, and holds what passwords are
+    /// checked against.
+    #[command(after_help = backup::EXAMPLES)]
     Backup {
         /// The file to write; it must not exist
         to: PathBuf,
         #[command(flatten)]
-        common: Common,
+        place: Place,
     },
     /// Put a backup in the database's place; the server must be stopped
     ///
     /// The database that was there is kept beside it. Devices notice that history was replaced and send again whatever the
-    /// backup lacks.
+    /// backup lacks. Accounts, passwords and sessions are those of the backup.
+    #[command(after_help = backup::RESTORE_EXAMPLES)]
     Restore {
         /// The backup to go back to
         from: PathBuf,
         #[command(flatten)]
-        common: Common,
+        place: Place,
     },
     /// Live through seeded virtual histories in which everything goes wrong, and check that nothing is lost
     #[command(after_help = simulate::EXAMPLES)]
     Simulate(simulate::Simulate),
 }
 
-/// What every command takes.
+/// Where the database is: all that commands take which only handle its file.
+#[derive(Debug, Clone, Args)]
+struct Place {
+    /// Configuration file [default: tidemark.toml, if it is there]
+    #[arg(long, env = "TIDEMARK_CONFIG", value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Folder of the database [default: data]
+    #[arg(long, env = "TIDEMARK_DATA", value_name = "FOLDER")]
+    data: Option<PathBuf>,
+}
+
+impl Place {
+    fn read(self) -> Result<Config, ConfigError> {
+        Config::read(Settings { data: self.data, ..Settings::default() }, self.config.as_deref())
+    }
+}
+
+/// What the commands take that run, or look at, a whole server.
 #[derive(Debug, Clone, Args)]
 struct Common {
     /// Configuration file [default: tidemark.toml, if it is there]
@@ -115,8 +140,8 @@ async fn dispatch(command: Command) -> Result<ExitCode, Stopped> {
         Command::Demo(wanted) => demo::run(wanted).await,
         Command::Serve(common) => serve::run(common.read()?).await,
         Command::Doctor(common) => doctor::run(common.read()).await,
-        Command::Backup { to, common } => backup::backup(common.read()?, &to).await,
+        Command::Backup { to, place } => backup::backup(place.read()?, &to).await,
+        Command::Restore { from, place } => backup::restore(place.read()?, &from).await,
         Command::Simulate(wanted) => simulate::run(wanted).await,
-        Command::Restore { from, common } => backup::restore(common.read()?, &from).await,
     }
 }

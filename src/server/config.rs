@@ -126,6 +126,9 @@ pub enum ConfigError {
     /// The public address is not one.
     #[error("The public address {0:?} is not of the form https://name or https://name:port, without a path.")]
     PublicUrl(String),
+    /// The public address would tell a secret to everybody.
+    #[error("The public address holds a name before an @. Browsers never send one; give the address as https://name.")]
+    PublicUrlSecret,
     /// Cookies of sessions would be refused by browsers.
     #[error(
         "The public address {0} is plain http on a name other than this machine, where browsers refuse session cookies, \
@@ -217,19 +220,33 @@ impl Config {
     }
 }
 
+/// The summary that is printed at start. No setting is a secret, and none of the environment is printed but what was set here.
 impl fmt::Display for Config {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let file = self.file.as_ref().map_or_else(|| "none".to_owned(), |path| path.display().to_string());
+        let public = match &self.public_url {
+            Some(url) => url.clone(),
+            None => "none: for pages opened on this machine".to_owned(),
+        };
+        let caller = match self.caller {
+            CallerFrom::Connection => "that of the connection",
+            CallerFrom::Forwarded => "the last in X-Forwarded-For",
+        };
         writeln!(f, "  configuration file  {file}")?;
         writeln!(f, "  listen              {}", self.listen)?;
-        writeln!(f, "  public address      {}", self.url(self.listen))?;
+        writeln!(f, "  public address      {public}")?;
         writeln!(f, "  database            {}", self.database().display())?;
         writeln!(f, "  pages               {}", self.site.display())?;
-        writeln!(f, "  sign-up             {:?}", self.sign_up)?;
-        writeln!(f, "  caller's address    from the {:?}", self.caller)?;
+        writeln!(f, "  sign-up             {}", named(&self.sign_up))?;
+        writeln!(f, "  caller's address    {caller}")?;
         writeln!(f, "  pushes a second     {} a member", self.pushes_per_second)?;
-        write!(f, "  log                 {} as {:?}", self.log, self.log_format)
+        write!(f, "  log                 {} as {}", self.log, named(&self.log_format))
     }
+}
+
+/// As it is written in the file and on the command line.
+fn named(choice: &impl ValueEnum) -> String {
+    choice.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned())
 }
 
 /// The address without a slash at the end, if it is one browsers can keep a session at.
@@ -239,6 +256,9 @@ fn checked_url(url: &str) -> Result<String, ConfigError> {
     let (scheme, host) = parsed.scheme_str().zip(parsed.host()).ok_or_else(wrong)?;
     if !matches!(scheme, "http" | "https") || !matches!(parsed.path(), "" | "/") || parsed.query().is_some() {
         return Err(wrong());
+    }
+    if parsed.authority().is_some_and(|authority| authority.as_str().contains('@')) {
+        return Err(ConfigError::PublicUrlSecret);
     }
     if scheme == "http" && !matches!(host, "localhost" | "127.0.0.1" | "[::1]") {
         return Err(ConfigError::Insecure(url.to_owned()));
@@ -287,6 +307,8 @@ mod tests {
         let url = |url: &str| checked_url(url).map_err(|error| error.to_string().split(' ').count() > 8);
         assert_eq!(url("https://tide.example.org/"), Ok("https://tide.example.org".to_owned()));
         assert_eq!(url("http://127.0.0.1:3000"), Ok("http://127.0.0.1:3000".to_owned()));
+        let secret = checked_url("https://ada:tide@tide.example.org").unwrap_err().to_string();
+        assert!(secret.contains("before an @") && !secret.contains("ada"), "{secret}");
         for refused in ["http://tide.example.org", "https://tide.example.org/path", "ftp://x", "tide.example.org", ""] {
             assert_eq!(url(refused), Err(true), "{refused}");
         }

@@ -5,6 +5,7 @@ use crate::api::ApiError;
 use crate::api::seed::Seed;
 use crate::app::bare_shell;
 use crate::server::caller;
+use crate::server::config::Config;
 use crate::server::errors::status;
 use crate::server::seed::seed;
 use crate::server::state::AppState;
@@ -141,7 +142,7 @@ impl Worker {
 const SCRIPT: &str = include_str!("service_worker.js");
 
 /// Addresses of the scripts, the program and the styles of this build.
-pub fn built_files(options: &LeptosOptions) -> Vec<String> {
+fn built_files(options: &LeptosOptions) -> Vec<String> {
     let hashes = match options.hash_files {
         true => std::env::current_exe()
             .ok()
@@ -161,6 +162,13 @@ pub fn built_files(options: &LeptosOptions) -> Vec<String> {
         let below = file.strip_prefix(options.site_root.as_ref()).ok()?.to_str()?;
         Some(format!("/{below}"))
     }));
+    files
+}
+
+/// Addresses of files of this build that are not where the server looks for them.
+pub fn missing_files(config: &Config) -> Vec<String> {
+    let mut files = built_files(&config.leptos(config.listen));
+    files.retain(|path| !config.site.join(path.trim_start_matches('/')).exists());
     files
 }
 

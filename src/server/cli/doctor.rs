@@ -1,12 +1,15 @@
-//! `tidemark doctor`: looks at everything a server needs and says what is wrong and what to do about it. It changes nothing
-//! but what opening the database changes.
+//! `tidemark doctor`: looks at everything a server needs and says what is wrong and what to do about it. It changes nothing:
+//! the database is opened for reading, and a folder that is not there is not made.
 
+use super::database;
 use super::{Stopped, terminal};
 use crate::server::config::{Config, ConfigError};
 use crate::server::health::{DISK_FREE_MIB_MIN, disk_free_mib};
-use crate::server::pages::built_files;
-use crate::server::store::Store as _;
-use crate::server::store::sqlite::Sqlite;
+use crate::server::pages;
+use rustix::fs::{Access, access};
+use sqlx::{Connection as _, SqliteConnection};
+use std::fs::{File, TryLockError};
+use std::io::ErrorKind;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -32,20 +35,16 @@ pub async fn run(config: Result<Config, ConfigError>) -> Result<ExitCode, Stoppe
             return Ok(ExitCode::FAILURE);
         }
     };
+    terminal::say(&format!("A server would start with:\n{config}"));
     let mut findings = vec![
-        (
-            "configuration",
-            Fine(config.file.as_ref().map_or_else(
-                || "no file; defaults, environment and flags".to_owned(),
-                |file| format!("read from {}", file.display()),
-            )),
-        ),
+        ("configuration", Fine("can be read".to_owned())),
         ("public address", public_address(&config)),
         ("data folder", folder(&config.data)),
+        ("server", server(&config.data)),
         ("disk", disk(&config.data)),
-        ("pages", pages(&config)),
+        ("pages", built(&config)),
     ];
-    findings.extend(database(&config).await);
+    findings.extend(database(&config.database()).await);
     for (what, finding) in &findings {
         print(what, finding);
     }
@@ -77,19 +76,50 @@ fn public_address(config: &Config) -> Finding {
     }
 }
 
+/// The folder, or the first one above it that is there: that is where the server would make it.
+fn nearest(data: &Path) -> &Path {
+    let above = |folder: &&Path| folder.exists() || folder.as_os_str().is_empty();
+    match data.ancestors().find(above) {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    }
+}
+
 fn folder(data: &Path) -> Finding {
-    let probe = data.join("doctor.probe");
-    let written = std::fs::create_dir_all(data)
-        .and_then(|()| std::fs::write(&probe, b"probe"))
-        .and_then(|()| std::fs::remove_file(&probe));
-    match written {
-        Ok(()) => Fine(format!("{} can be written", data.display())),
-        Err(error) => Wrong(format!("{} cannot be written: {error}. Check the path and who owns it.", data.display())),
+    let nearest = nearest(data);
+    if !nearest.is_dir() {
+        return Wrong(format!("{} is no folder. Check the path given with --data.", nearest.display()));
+    }
+    if let Err(error) = access(nearest, Access::READ_OK | Access::WRITE_OK | Access::EXEC_OK) {
+        return Wrong(format!(
+            "{} cannot be written: {}. Check the path and who owns it.",
+            nearest.display(),
+            std::io::Error::from(error)
+        ));
+    }
+    Fine(match nearest == data {
+        true => format!("{} can be written", data.display()),
+        false => format!("{} is made at the first start", data.display()),
+    })
+}
+
+fn server(data: &Path) -> Finding {
+    let file = match File::open(data.join("tidemark.lock")) {
+        Ok(file) => file,
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+            return Fine("has not run here yet".to_owned());
+        }
+        Err(error) => return Wrong(format!("Whether one runs cannot be seen: {error}. Check who owns the folder.")),
+    };
+    match file.try_lock_shared() {
+        Ok(()) => Fine("none runs on this folder".to_owned()),
+        Err(TryLockError::WouldBlock) => Fine("one runs on this folder".to_owned()),
+        Err(TryLockError::Error(error)) => Wrong(format!("Whether one runs cannot be seen: {error}.")),
     }
 }
 
 fn disk(data: &Path) -> Finding {
-    match disk_free_mib(data) {
+    match disk_free_mib(nearest(data)) {
         Some(free) if free < DISK_FREE_MIB_MIN => {
             Wrong(format!("{free} MiB free; make room, or edits will be refused."))
         }
@@ -98,12 +128,8 @@ fn disk(data: &Path) -> Finding {
     }
 }
 
-fn pages(config: &Config) -> Finding {
-    let options = config.leptos(config.listen);
-    let missing: Vec<String> = built_files(&options)
-        .into_iter()
-        .filter(|path| !config.site.join(path.trim_start_matches('/')).exists())
-        .collect();
+fn built(config: &Config) -> Finding {
+    let missing = pages::missing_files(config);
     if missing.is_empty() {
         return Fine(format!("{} is complete", config.site.display()));
     }
@@ -114,54 +140,63 @@ fn pages(config: &Config) -> Finding {
     ))
 }
 
-async fn database(config: &Config) -> Vec<(&'static str, Finding)> {
-    let path = config.database();
+async fn database(path: &Path) -> Vec<(&'static str, Finding)> {
     if !path.exists() {
-        return vec![("database", Fine(format!("{} is made at the first start", path.display())))];
+        return vec![
+            ("database", Fine(format!("{} is made at the first start", path.display()))),
+            ("clock", clock(None)),
+        ];
     }
-    let store = match Sqlite::open(&path).await {
-        Ok(store) => store,
-        Err(error) => {
-            let says =
-                format!("{} cannot be opened: {error}. Restore a backup with `tidemark restore`.", path.display());
-            return vec![("database", Wrong(says))];
+    let wrong = |unusable: database::Unusable| {
+        ("database", Wrong(format!("{} {unusable}. {}", path.display(), unusable.remedy())))
+    };
+    if let Err(unusable) = database::check(path).await {
+        return vec![wrong(unusable), ("clock", clock(None))];
+    }
+    let mut connection = match database::look(path).await {
+        Ok(connection) => connection,
+        Err(unusable) => return vec![wrong(unusable), ("clock", clock(None))],
+    };
+    let counted = counted(&mut connection).await;
+    let newest = newest(&mut connection).await;
+    // It only read.
+    connection.close().await.ok();
+    let sound = Fine(format!("{} is sound", path.display()));
+    match (counted, newest) {
+        (Ok(counted), Ok(newest)) => {
+            vec![("database", sound), ("workspaces", Fine(counted)), ("clock", clock(newest))]
         }
-    };
-    let sound = match store.check().await {
-        Ok(found) => match found.first() {
-            None => Fine(format!("{} is sound", path.display())),
-            Some(first) => Wrong(format!(
-                "{} is damaged ({first}). Stop the server and restore a backup with `tidemark restore`.",
-                path.display()
-            )),
-        },
-        Err(error) => Wrong(format!("{} cannot be read: {error}.", path.display())),
-    };
-    let counted = match store.workspaces().await {
-        Ok(workspaces) => Fine(format!(
-            "{} ({} changes)",
-            workspaces.len(),
-            workspaces.iter().map(|workspace| workspace.head).sum::<u64>()
-        )),
-        Err(error) => Wrong(format!("The workspaces cannot be read: {error}.")),
-    };
-    let clock = clock(&store).await;
-    store.close().await;
-    vec![("database", sound), ("workspaces", counted), ("clock", clock)]
+        (Err(error), _) | (_, Err(error)) => vec![wrong(error.into()), ("clock", clock(None))],
+    }
+}
+
+async fn counted(connection: &mut SqliteConnection) -> Result<String, sqlx::Error> {
+    let (workspaces, changes, accounts): (i64, i64, i64) =
+        sqlx::query_as("SELECT count(*), coalesce(sum(head), 0), (SELECT count(*) FROM account) FROM workspace")
+            .fetch_one(connection)
+            .await?;
+    Ok(format!("{workspaces}, with {changes} changes; accounts: {accounts}"))
+}
+
+/// The latest moment anything was written, Unix milliseconds.
+async fn newest(connection: &mut SqliteConnection) -> Result<Option<i64>, sqlx::Error> {
+    sqlx::query_scalar(
+        "SELECT max(at) FROM (SELECT max(seen_ms) AS at FROM session UNION ALL SELECT max(at_ms) FROM receipt)",
+    )
+    .fetch_one(connection)
+    .await
 }
 
 /// Sessions and invitations end by the clock.
-async fn clock(store: &Sqlite) -> Finding {
+fn clock(newest_ms: Option<i64>) -> Finding {
     let now = jiff::Timestamp::now();
-    let newest: Option<i64> =
-        sqlx::query_scalar("SELECT max(seen_ms) FROM session").fetch_one(store.readers()).await.ok().flatten();
     if now.as_millisecond() < WRITTEN_MS {
-        return Wrong(format!("It says {now}, which has passed. Set the machine's clock."));
+        return Wrong(format!("It says {now:.0}, which has passed. Set the machine's clock."));
     }
-    match newest {
+    match newest_ms {
         Some(newest) if newest - now.as_millisecond() > BEHIND_MS_MAX => {
-            Wrong(format!("It says {now}, but somebody was here later than that. Set the machine's clock."))
+            Wrong(format!("It says {now:.0}, but something was stored later than that. Set the machine's clock."))
         }
-        _ => Fine(now.to_string()),
+        _ => Fine(format!("{now:.0}")),
     }
 }

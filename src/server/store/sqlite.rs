@@ -26,7 +26,8 @@ const READERS_MAX: u32 = 4;
 /// How long a connection waits for another process, such as a backup, to let go of the file.
 const BUSY_MAX: Duration = Duration::from_secs(10);
 
-static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("migrations/sqlite");
+/// How the tables came about, in order.
+pub static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("migrations/sqlite");
 
 /// The store. Cheap to clone.
 #[derive(Debug, Clone)]
