@@ -4,6 +4,7 @@
 
 pub mod account;
 pub mod error;
+pub mod incident;
 pub mod review;
 pub mod seed;
 pub mod sync;

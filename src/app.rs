@@ -17,6 +17,7 @@ pub mod projects;
 pub mod records;
 pub mod sync_centre;
 pub mod theme;
+pub mod your_account;
 
 use crate::api::seed::Seed;
 use accounts::{InvitationPage, SignInPage, SignUpPage, WorkspacesPage};

@@ -8,6 +8,7 @@ pub mod demo;
 pub mod errors;
 pub mod exchange;
 pub mod health;
+pub mod incident;
 pub mod limits;
 pub mod middleware;
 pub mod pages;

@@ -20,7 +20,12 @@ pub const LIVE_PATH: &str = "/api/live";
 /// `SignedOut`, `TooFast`, `TooLarge`, `Malformed`, `Failed`. A member who was removed may still push for a while: those
 /// ops are quarantined.
 #[server(prefix = "/api", endpoint = "sync/push", input = MsgPack, output = MsgPack)]
-pub async fn push(member: MemberId, message: ByteBuf) -> Result<ByteBuf, ApiError> {
+pub async fn push(
+    /// As whom.
+    member: MemberId,
+    /// An encoded `wire::Push`.
+    message: ByteBuf,
+) -> Result<ByteBuf, ApiError> {
     crate::server::exchange::push(member, message).await
 }
 
@@ -29,7 +34,12 @@ pub async fn push(member: MemberId, message: ByteBuf) -> Result<ByteBuf, ApiErro
 /// # Errors
 /// `SignedOut`, `Revoked`, `Malformed`, `Failed`.
 #[server(prefix = "/api", endpoint = "sync/hello", input = MsgPack, output = MsgPack)]
-pub async fn hello(member: MemberId, message: ByteBuf) -> Result<ByteBuf, ApiError> {
+pub async fn hello(
+    /// As whom.
+    member: MemberId,
+    /// An encoded `wire::Hello`.
+    message: ByteBuf,
+) -> Result<ByteBuf, ApiError> {
     crate::server::exchange::hello(member, message).await
 }
 
@@ -38,7 +48,12 @@ pub async fn hello(member: MemberId, message: ByteBuf) -> Result<ByteBuf, ApiErr
 /// # Errors
 /// `SignedOut`, `Revoked`, `Malformed`, `Failed`.
 #[server(prefix = "/api", endpoint = "sync/pull", input = MsgPack, output = MsgPack)]
-pub async fn pull(member: MemberId, message: ByteBuf) -> Result<ByteBuf, ApiError> {
+pub async fn pull(
+    /// As whom.
+    member: MemberId,
+    /// An encoded `wire::Pull`.
+    message: ByteBuf,
+) -> Result<ByteBuf, ApiError> {
     crate::server::exchange::pull(member, message).await
 }
 
@@ -47,7 +62,12 @@ pub async fn pull(member: MemberId, message: ByteBuf) -> Result<ByteBuf, ApiErro
 /// # Errors
 /// `SignedOut`, `Revoked`, `NotFound` for a scope the member may not see, `Malformed`, `Failed`.
 #[server(prefix = "/api", endpoint = "sync/snapshot", input = MsgPack, output = MsgPack)]
-pub async fn snapshot(member: MemberId, message: ByteBuf) -> Result<ByteBuf, ApiError> {
+pub async fn snapshot(
+    /// As whom.
+    member: MemberId,
+    /// An encoded `wire::SnapshotWanted`.
+    message: ByteBuf,
+) -> Result<ByteBuf, ApiError> {
     crate::server::exchange::snapshot(member, message).await
 }
 
@@ -57,6 +77,9 @@ pub async fn snapshot(member: MemberId, message: ByteBuf) -> Result<ByteBuf, Api
 /// # Errors
 /// `Failed`; somebody who is not signed in gets an empty seed.
 #[server(prefix = "/api", endpoint = "page-seed")]
-pub async fn page_seed(path: String) -> Result<Seed, ApiError> {
+pub async fn page_seed(
+    /// The path of the page, without its host.
+    path: String,
+) -> Result<Seed, ApiError> {
     crate::server::seed::page_seed(path).await
 }

@@ -37,7 +37,10 @@ pub struct Invitation {
 /// # Errors
 /// `SignedOut`, `Invalid`, `TooFast`.
 #[server(prefix = "/api", endpoint = "workspace/create")]
-pub async fn create_workspace(name: String) -> Result<Me, ApiError> {
+pub async fn create_workspace(
+    /// What people call it, at most 100 characters.
+    name: String,
+) -> Result<Me, ApiError> {
     crate::server::accounts::serve::create_workspace(name).await
 }
 
@@ -46,7 +49,10 @@ pub async fn create_workspace(name: String) -> Result<Me, ApiError> {
 /// # Errors
 /// `SignedOut`; `NotFound` if the person does not belong to it.
 #[server(prefix = "/api", endpoint = "workspace/switch")]
-pub async fn switch_workspace(workspace: WorkspaceId) -> Result<Me, ApiError> {
+pub async fn switch_workspace(
+    /// Which workspace.
+    workspace: WorkspaceId,
+) -> Result<Me, ApiError> {
     crate::server::accounts::serve::switch_workspace(workspace).await
 }
 
@@ -56,7 +62,14 @@ pub async fn switch_workspace(workspace: WorkspaceId) -> Result<Me, ApiError> {
 /// # Errors
 /// `SignedOut`, `Forbidden`, `Invalid`, `TooFast`.
 #[server(prefix = "/api", endpoint = "invitation/create")]
-pub async fn invite(member: MemberId, role: Role, email: Option<String>) -> Result<Invited, ApiError> {
+pub async fn invite(
+    /// As whom.
+    member: MemberId,
+    /// To be what.
+    role: Role,
+    /// The only address that may use it.
+    email: Option<String>,
+) -> Result<Invited, ApiError> {
     crate::server::accounts::serve::invite(member, role, email).await
 }
 
@@ -65,7 +78,10 @@ pub async fn invite(member: MemberId, role: Role, email: Option<String>) -> Resu
 /// # Errors
 /// `InvitationGone`, `TooFast`.
 #[server(name = LookAtInvitation, prefix = "/api", endpoint = "invitation/look")]
-pub async fn invitation(token: String) -> Result<Invitation, ApiError> {
+pub async fn invitation(
+    /// The token, as in the link.
+    token: String,
+) -> Result<Invitation, ApiError> {
     crate::server::accounts::serve::invitation(token).await
 }
 
@@ -74,7 +90,10 @@ pub async fn invitation(token: String) -> Result<Invitation, ApiError> {
 /// # Errors
 /// `SignedOut`, `InvitationGone`, `InvitationForAnother`, `TooFast`.
 #[server(prefix = "/api", endpoint = "invitation/accept")]
-pub async fn accept_invitation(token: String) -> Result<Me, ApiError> {
+pub async fn accept_invitation(
+    /// The token, as in the link.
+    token: String,
+) -> Result<Me, ApiError> {
     crate::server::accounts::serve::accept_invitation(token).await
 }
 
@@ -84,7 +103,12 @@ pub async fn accept_invitation(token: String) -> Result<Me, ApiError> {
 /// # Errors
 /// `SignedOut`, `Forbidden`, `LastOwner`, `NotFound`.
 #[server(prefix = "/api", endpoint = "member/remove")]
-pub async fn remove_member(member: MemberId, remove: MemberId) -> Result<(), ApiError> {
+pub async fn remove_member(
+    /// As whom.
+    member: MemberId,
+    /// Whom.
+    remove: MemberId,
+) -> Result<(), ApiError> {
     crate::server::accounts::serve::remove_member(member, remove).await
 }
 
@@ -93,6 +117,13 @@ pub async fn remove_member(member: MemberId, remove: MemberId) -> Result<(), Api
 /// # Errors
 /// `SignedOut`, `Revoked`, `Invalid`.
 #[server(prefix = "/api", endpoint = "device/register")]
-pub async fn register_device(member: MemberId, device: DeviceId, name: String) -> Result<(), ApiError> {
+pub async fn register_device(
+    /// As whom.
+    member: MemberId,
+    /// Which device.
+    device: DeviceId,
+    /// What its person calls it, at most 100 characters.
+    name: String,
+) -> Result<(), ApiError> {
     crate::server::accounts::serve::register_device(member, device, name).await
 }

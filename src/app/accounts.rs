@@ -24,7 +24,7 @@ fn next_path() -> Memo<String> {
 }
 
 /// The text of an error that is about the form as a whole.
-fn says<S>(action: ServerAction<S>) -> Signal<Option<String>>
+pub(super) fn says<S>(action: ServerAction<S>) -> Signal<Option<String>>
 where
     S: ServerFn<Error = ApiError> + Clone + Send + Sync + 'static,
     S::Output: Send + Sync + 'static,
@@ -40,7 +40,7 @@ where
 }
 
 /// What is wrong with one field of a form.
-fn fault_of<S>(action: ServerAction<S>, field: &'static str) -> Signal<Option<String>>
+pub(super) fn fault_of<S>(action: ServerAction<S>, field: &'static str) -> Signal<Option<String>>
 where
     S: ServerFn<Error = ApiError> + Clone + Send + Sync + 'static,
     S::Output: Send + Sync + 'static,
@@ -74,7 +74,7 @@ where
 
 /// One labelled input of a form, with what is wrong with it.
 #[component]
-fn Input(
+pub(super) fn Input(
     name: &'static str,
     label: &'static str,
     #[prop(default = "text")] sort: &'static str,

@@ -7,6 +7,7 @@ use crate::app::dom;
 use crate::app::format;
 use crate::app::frame::Empty;
 use crate::app::records::{Kept, Link, Memory, Pending, PendingState, Records, Refused, TabRole, use_records};
+use crate::app::your_account::YourAccount;
 use crate::model::catalog::Kind;
 use crate::model::kinds::Device as DeviceView;
 use crate::model::record::Key;
@@ -27,6 +28,7 @@ pub fn SyncCentrePage() -> impl IntoView {
         <ConflictsLink/>
         <Space/>
         <Devices/>
+        <YourAccount/>
     }
     .into_any()
 }

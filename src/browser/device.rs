@@ -2,6 +2,7 @@
 //! the screens. It lives as long as the page. It knows no rules: whatever decides stands in `sync::replica`.
 
 use crate::api::account;
+use crate::api::incident::{self, Reported};
 use crate::api::seed::Viewer;
 use crate::api::sync::snapshot;
 use crate::app::records::{
@@ -253,6 +254,11 @@ impl Device {
 
     fn report(&self, incident: &Incident) {
         leptos::logging::warn!("{incident:?}");
+        if let Some(reported) = for_the_server(incident) {
+            let (member, device) = (self.me.member, self.me.device);
+            // What was to be mended is mended; whether somebody hears of it changes nothing here.
+            spawn_local(async move { incident::report(member, device, reported).await.unwrap_or_default() });
+        }
         if *incident == Incident::Stranger {
             self.records.tell(
                 "Somebody else is signed in on this browser now. Your edits are kept here and were not sent; sign in again to send them.",
@@ -406,6 +412,21 @@ impl Device {
             self.storage.remove(Database::Outbox).await;
         }
         crate::app::dom::load("/sign-in");
+    }
+}
+
+/// What whoever runs the server should hear of: not what was in it.
+fn for_the_server(incident: &Incident) -> Option<Reported> {
+    match incident {
+        Incident::Checksum { scope, theirs, ours } => {
+            Some(Reported::Checksum { scope: *scope, theirs: *theirs, ours: *ours })
+        }
+        Incident::Stored(_) => Some(Reported::Stored),
+        Incident::Unreadable(_) => Some(Reported::Unreadable),
+        Incident::Epoch { was, now } => Some(Reported::Epoch { was: *was, now: *now }),
+        Incident::Storage(_) => Some(Reported::Storage),
+        // The session is somebody else's, in whose name nothing is said.
+        Incident::Stranger => None,
     }
 }
 

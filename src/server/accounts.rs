@@ -6,6 +6,7 @@ pub mod serve;
 pub mod token;
 
 use crate::api::ApiError;
+use crate::api::account::{SESSIONS_SHOWN_MAX, SessionId, SignedIn};
 use crate::model::choice::Role;
 use crate::model::id::{AccountId, MemberId, WorkspaceId};
 use password::{Cost, Passwords};
@@ -30,8 +31,8 @@ pub const REMOVED_PUSH_MS: i64 = 30 * DAY_MS;
 pub const NAME_CHARS_MAX: usize = 100;
 /// Characters of an email address, by RFC 5321 section 4.5.3.1.3 (a path of 256 with its brackets).
 pub const EMAIL_CHARS_MAX: usize = 254;
-/// Characters of what a browser says it is that are kept.
-const LABEL_CHARS_MAX: usize = 100;
+/// Characters of what a browser says it is that are kept: the names of browser and system stand in the first ones.
+const LABEL_CHARS_MAX: usize = 200;
 
 /// A person who can sign in.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -228,6 +229,69 @@ impl Accounts {
         Ok(())
     }
 
+    /// The sessions of an account that have not ended, the latest heard of first. `here` is the one that asks.
+    ///
+    /// # Errors
+    /// `Failed`.
+    pub async fn sessions(&self, account: AccountId, here: &Digest, now_ms: i64) -> Result<Vec<SignedIn>, ApiError> {
+        let rows = sqlx::query(
+            "SELECT digest, label, created_ms, seen_ms FROM session WHERE account = ? AND expires_ms > ? \
+             ORDER BY seen_ms DESC, created_ms DESC LIMIT ?",
+        )
+        .bind(account.0)
+        .bind(now_ms)
+        .bind(i64::try_from(SESSIONS_SHOWN_MAX).unwrap_or(i64::MAX))
+        .fetch_all(&self.readers)
+        .await?;
+        rows.iter()
+            .map(|row| {
+                let digest = digest(row)?;
+                Ok(SignedIn {
+                    id: session_id(&digest),
+                    agent: row.try_get("label")?,
+                    since_ms: row.try_get("created_ms")?,
+                    seen_ms: row.try_get("seen_ms")?,
+                    here: digest == *here,
+                })
+            })
+            .collect()
+    }
+
+    /// Ends the sessions of an account that are chosen, and returns them, so that their connections can be ended too.
+    ///
+    /// # Errors
+    /// `Failed`.
+    pub async fn end_sessions(&self, account: AccountId, which: Which<'_>) -> Result<Vec<Digest>, ApiError> {
+        let rows = match which {
+            Which::One(id) => {
+                // The digest begins with the id, see `session_id`.
+                sqlx::query("DELETE FROM session WHERE account = ? AND substr(digest, 1, 16) = ? RETURNING digest")
+                    .bind(account.0)
+                    .bind(id.0)
+            }
+            Which::AllBut(here) => {
+                sqlx::query("DELETE FROM session WHERE account = ? AND digest <> ? RETURNING digest")
+                    .bind(account.0)
+                    .bind(here.as_slice())
+            }
+        };
+        rows.fetch_all(&self.writer).await?.iter().map(digest).collect()
+    }
+
+    /// Gives an account another password. The caller has checked the old one and the new one.
+    ///
+    /// # Errors
+    /// `Failed`.
+    pub async fn change_password(&self, account: AccountId, password: String) -> Result<(), ApiError> {
+        let password = self.passwords.hash(password).await?;
+        sqlx::query("UPDATE account SET password = ? WHERE id = ?")
+            .bind(password)
+            .bind(account.0)
+            .execute(&self.writer)
+            .await?;
+        Ok(())
+    }
+
     /// Shows another membership in one browser.
     ///
     /// # Errors
@@ -305,6 +369,18 @@ impl Accounts {
     pub async fn note_removed(&self, member: MemberId, now_ms: i64) -> Result<(), ApiError> {
         sqlx::query("UPDATE membership SET removed_ms = ? WHERE member = ? AND removed_ms IS NULL")
             .bind(now_ms)
+            .bind(member.0)
+            .execute(&self.writer)
+            .await?;
+        Ok(())
+    }
+
+    /// Notes that a member who had been removed belongs again: another removal counts from then.
+    ///
+    /// # Errors
+    /// `Failed`.
+    pub async fn note_returned(&self, member: MemberId) -> Result<(), ApiError> {
+        sqlx::query("UPDATE membership SET removed_ms = NULL WHERE member = ?")
             .bind(member.0)
             .execute(&self.writer)
             .await?;
@@ -413,6 +489,32 @@ pub enum Claim {
     Now(MemberId),
     /// With an earlier call of the same account.
     Before(MemberId),
+}
+
+/// Sessions of one account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Which<'a> {
+    /// The one with this id.
+    One(SessionId),
+    /// All but this one.
+    AllBut(&'a Digest),
+}
+
+/// What a session is called before its owner: the first half of the digest of its token, which opens nothing.
+fn session_id(digest: &Digest) -> SessionId {
+    let mut half = [0; 16];
+    for (to, from) in half.iter_mut().zip(digest) {
+        *to = *from;
+    }
+    SessionId(Uuid::from_bytes(half))
+}
+
+fn digest(row: &sqlx::sqlite::SqliteRow) -> Result<Digest, ApiError> {
+    let stored: Vec<u8> = row.try_get("digest")?;
+    Digest::try_from(stored).map_err(|stored| {
+        tracing::error!(bytes = stored.len(), "A stored session cannot be read.");
+        ApiError::Failed
+    })
 }
 
 fn membership(row: &sqlx::sqlite::SqliteRow) -> Result<Membership, ApiError> {

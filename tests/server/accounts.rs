@@ -1,8 +1,9 @@
-//! `/api/sign-up`, `/api/sign-in`, `/api/sign-out`, `/api/me`.
+//! `/api/sign-up`, `/api/sign-in`, `/api/sign-out`, `/api/me`, `/api/session/…`, `/api/password/change`.
 
-use crate::app::{PASSWORD, TestApp};
+use crate::app::{Browser, Device, PASSWORD, TestApp, refusal};
 use tidemark::api::ApiError;
-use tidemark::api::account::Me;
+use tidemark::api::account::{Me, SessionId, SignedIn};
+use tidemark::sync::wire::{FromDevice, FromServer, Refusal};
 
 #[tokio::test]
 async fn a_wrong_password_and_an_unknown_address_are_answered_alike() {
@@ -96,4 +97,93 @@ async fn where_accounts_are_by_invitation_only_the_first_needs_none() {
     let token = invited.path.strip_prefix("/invitation/").unwrap();
     let form = [("name", "Bob"), ("email", "bob@example.org"), ("password", PASSWORD), ("invitation", token)];
     assert!(app.browser().enter("sign-up", &form).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_token_somebody_else_planted_is_not_taken_over() {
+    let app = TestApp::start().await;
+    app.person("Ada").await;
+    let mut browser = app.browser();
+    let planted = format!("__Host-tidemark={}", "a".repeat(64));
+    browser.cookie = Some(planted.clone());
+    assert_eq!(browser.call::<Option<Me>>("me", &[]).await, Ok(None));
+    browser.sign_in("ada@example.org", PASSWORD).await.unwrap();
+    assert_ne!(browser.cookie, Some(planted.clone()));
+    browser.cookie = Some(planted);
+    assert_eq!(browser.call::<Option<Me>>("me", &[]).await, Ok(None));
+}
+
+#[tokio::test]
+async fn a_changed_password_is_the_only_one_and_ends_every_other_session() {
+    const NEXT: &str = "tide goes out again";
+    let app = TestApp::start().await;
+    let (ada, as_ada) = app.owner("Ada").await;
+    let mut tablet = app.browser();
+    tablet.sign_in("ada@example.org", PASSWORD).await.unwrap();
+    let (mut on_tablet, _) = Device::live(&tablet, as_ada).await;
+    let (mut here, _) = Device::live(&ada, as_ada).await;
+
+    let change =
+        async |current: &str, new: &str| ada.call::<()>("password/change", &[("current", current), ("new", new)]).await;
+    let field = |answer: Result<(), ApiError>| match answer {
+        Err(ApiError::Invalid(faults)) => faults[0].field.clone(),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(field(change("not this one", NEXT).await), "current");
+    assert_eq!(field(change(PASSWORD, "short").await), "new");
+    assert_eq!(field(change(PASSWORD, "ada@example.org").await), "new");
+    assert!(tablet.call::<Option<Me>>("me", &[]).await.unwrap().is_some());
+
+    assert_eq!(change(PASSWORD, NEXT).await, Ok(()));
+    assert_eq!(on_tablet.hear_until(refusal).await, Refusal::SignedOut);
+    assert_eq!(tablet.call::<Option<Me>>("me", &[]).await, Ok(None));
+    assert!(ada.call::<Option<Me>>("me", &[]).await.unwrap().is_some());
+    here.say(&FromDevice::Beat).await;
+    here.hear_until(|message| matches!(message, FromServer::Beat { .. }).then_some(())).await;
+    assert_eq!(app.browser().sign_in("ada@example.org", PASSWORD).await, Err(ApiError::WrongPassword));
+    assert!(app.browser().sign_in("ada@example.org", NEXT).await.is_ok());
+}
+
+#[tokio::test]
+async fn guessing_a_password_from_inside_is_slowed_down_too() {
+    let app = TestApp::start().await;
+    let ada = app.person("Ada").await;
+    let mut last = Ok(());
+    for _ in 0..11 {
+        last = ada.call::<()>("password/change", &[("current", "a guess"), ("new", "another password")]).await;
+    }
+    assert!(matches!(last, Err(ApiError::TooFast { wait_s: 1.. })), "{last:?}");
+}
+
+#[tokio::test]
+async fn one_sees_where_one_is_signed_in_and_ends_it_there() {
+    let app = TestApp::start().await;
+    let (ada, as_ada) = app.owner("Ada").await;
+    let mut tablet = app.browser();
+    tablet.sign_in("ada@example.org", PASSWORD).await.unwrap();
+    let mut phone = app.browser();
+    phone.sign_in("ada@example.org", PASSWORD).await.unwrap();
+    let eve = app.person("Eve").await;
+
+    let list = async |browser: &Browser<'_>| browser.call::<Vec<SignedIn>>("session/list", &[]).await.unwrap();
+    assert_eq!(list(&eve).await.len(), 1);
+    let all = list(&ada).await;
+    assert_eq!((all.len(), all.iter().filter(|one| one.here).count()), (3, 1));
+    let on_tablet = list(&tablet).await.into_iter().find(|one| one.here).unwrap().id;
+
+    let end = async |browser: &Browser<'_>, id: SessionId| {
+        browser.call::<()>("session/end", &[("session", &id.0.to_string())]).await
+    };
+    assert_eq!(end(&eve, on_tablet).await, Err(ApiError::NotFound));
+    let (mut device, _) = Device::live(&tablet, as_ada).await;
+    assert_eq!(end(&ada, on_tablet).await, Ok(()));
+    assert_eq!(device.hear_until(refusal).await, Refusal::SignedOut);
+    assert_eq!(tablet.call::<Option<Me>>("me", &[]).await, Ok(None));
+    assert_eq!(end(&ada, on_tablet).await, Err(ApiError::NotFound));
+
+    assert_eq!(ada.call::<()>("session/end-others", &[]).await, Ok(()));
+    assert_eq!(phone.call::<Option<Me>>("me", &[]).await, Ok(None));
+    assert_eq!(list(&ada).await.iter().map(|one| one.here).collect::<Vec<_>>(), [true]);
+    assert_eq!(list(&eve).await.len(), 1);
+    assert_eq!(app.browser().call::<Vec<SignedIn>>("session/list", &[]).await, Err(ApiError::SignedOut));
 }

@@ -1,13 +1,15 @@
-//! `/api/sync/…` and `/api/quarantine/…`: the same messages over HTTP.
+//! `/api/sync/…` and `/api/quarantine/…`, the same messages over HTTP; and `/api/incident`.
 
 use crate::app::{Browser, TestApp, change, note, push_of};
 use tidemark::api::ApiError;
+use tidemark::api::incident::Reported;
 use tidemark::api::review::Held;
 use tidemark::model::choice::Role;
-use tidemark::model::id::{MemberId, OpId};
+use tidemark::model::id::{DeviceId, MemberId, OpId};
 use tidemark::model::scope::Scope;
 use tidemark::sync::op::{Code, Outcome};
 use tidemark::sync::wire::{Pull, Pulled, Push, SnapshotChunk, SnapshotWanted};
+use uuid::Uuid;
 
 async fn everything(browser: &Browser<'_>, member: MemberId) -> Result<Pulled, ApiError> {
     browser.exchange("sync/pull", member, &Pull { tidemarks: [(Scope::Workspace, 0)].into() }).await
@@ -111,4 +113,26 @@ async fn the_last_edits_of_somebody_removed_wait_for_an_owner() {
     let outcomes: Vec<Outcome> =
         bob.push(as_bob, &ops).await.unwrap().receipts.iter().map(|receipt| receipt.outcome).collect();
     assert_eq!(outcomes, [Outcome::Applied, Outcome::Rejected]);
+}
+
+#[tokio::test]
+async fn a_device_reports_what_it_mended_in_its_own_name_and_not_without_end() {
+    let app = TestApp::start().await;
+    let (ada, as_ada) = app.owner("Ada").await;
+    let (eve, as_eve) = app.owner("Eve").await;
+    let device = DeviceId(Uuid::now_v7());
+    let incident = Reported::Checksum { scope: Scope::Workspace, theirs: u64::MAX, ours: 7 };
+    let report = async |browser: &Browser<'_>, member: MemberId| {
+        let args = serde_json::json!({ "member": member, "device": device, "incident": incident });
+        browser.call_json::<()>("incident", &args).await
+    };
+    assert_eq!(report(&ada, as_ada).await, Ok(()));
+    assert_eq!(report(&eve, as_ada).await, Err(ApiError::NotFound));
+    assert_eq!(report(&app.browser(), as_ada).await, Err(ApiError::SignedOut));
+    let mut last = Ok(());
+    for _ in 0..20 {
+        last = report(&ada, as_ada).await;
+    }
+    assert!(matches!(last, Err(ApiError::TooFast { .. })), "{last:?}");
+    assert_eq!(report(&eve, as_eve).await, Ok(()));
 }

@@ -1,7 +1,7 @@
 //! The bodies of the account and workspace functions of `api`: extract, check, call, answer.
 
 use crate::api::ApiError;
-use crate::api::account::{Me, Membership};
+use crate::api::account::{Me, Membership, SessionId, SignedIn};
 use crate::api::error::Fault;
 use crate::api::seed::{Viewer, WorkspaceName};
 use crate::api::workspace::{Invitation, Invited};
@@ -10,7 +10,7 @@ use crate::model::id::{DeviceId, MemberId, WorkspaceId};
 use crate::model::kinds::{Kind, Member};
 use crate::server::accounts::token::{Token, clear_cookie};
 use crate::server::accounts::{
-    self, Account, Claim, EMAIL_CHARS_MAX, INVITATION_MS, NAME_CHARS_MAX, Session, password,
+    self, Account, Claim, EMAIL_CHARS_MAX, INVITATION_MS, NAME_CHARS_MAX, Session, Which, password,
 };
 use crate::server::caller::{Caller, answer};
 use crate::server::config::SignUp;
@@ -104,6 +104,79 @@ async fn end(state: &AppState, session: &Session) -> Result<(), ApiError> {
     state.accounts.end_session(&session.digest).await?;
     state.core.hub().disconnect_session(&session.digest);
     Ok(())
+}
+
+/// See `api::account::sessions`.
+pub async fn sessions() -> Result<Vec<SignedIn>, ApiError> {
+    answer(async {
+        let caller = Caller::here()?;
+        let session = caller.session().await?;
+        let state = &caller.state;
+        state.accounts.sessions(session.account.id, &session.digest, state.core.now_ms()).await
+    })
+    .await
+}
+
+/// See `api::account::end_session`.
+pub async fn end_session(id: SessionId) -> Result<(), ApiError> {
+    answer(async {
+        let caller = Caller::here()?;
+        let session = caller.session().await?;
+        match end_some(&caller.state, &session, Which::One(id)).await? {
+            0 => Err(ApiError::NotFound),
+            _ => Ok(()),
+        }
+    })
+    .await
+}
+
+/// See `api::account::end_other_sessions`.
+pub async fn end_other_sessions() -> Result<(), ApiError> {
+    answer(async {
+        let caller = Caller::here()?;
+        let session = caller.session().await?;
+        end_some(&caller.state, &session, Which::AllBut(&session.digest)).await?;
+        Ok(())
+    })
+    .await
+}
+
+/// Ends sessions of the same account, with their live channels. Returns how many there were.
+async fn end_some(state: &AppState, session: &Session, which: Which<'_>) -> Result<usize, ApiError> {
+    let ended = state.accounts.end_sessions(session.account.id, which).await?;
+    for digest in &ended {
+        state.core.hub().disconnect_session(digest);
+    }
+    Ok(ended.len())
+}
+
+/// See `api::account::change_password`.
+pub async fn change_password(current: String, new: String) -> Result<(), ApiError> {
+    answer(async {
+        let caller = Caller::here()?;
+        let state = &caller.state;
+        let session = caller.session().await?;
+        let Account { id, name, email } = &session.account;
+        // Whoever sits down at an open browser guesses no faster than at the door.
+        state.limits.sign_in(caller.address(), &accounts::email_key(email))?;
+        let wrong = || ApiError::invalid("current", "This is not your password as it is now. Nothing was changed.");
+        if current.chars().count() > password::CHARS_MAX {
+            return Err(wrong());
+        }
+        state.accounts.verify(email, current).await.map_err(|error| match error {
+            ApiError::WrongPassword => wrong(),
+            other => other,
+        })?;
+        if let Some(fault) = password::fault(&new, name, email) {
+            return Err(ApiError::Invalid(vec![Fault { field: "new".to_owned(), ..fault }]));
+        }
+        state.accounts.change_password(*id, new).await?;
+        let ended = end_some(state, &session, Which::AllBut(&session.digest)).await?;
+        tracing::info!(account.id = %id, sessions.ended = ended, "A password was changed.");
+        caller.then_show("/sync");
+        Ok(())
+    })
+    .await
 }
 
 /// See `api::account::me`.

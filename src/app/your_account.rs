@@ -1,0 +1,203 @@
+//! One's own account: another password, and the browsers one is signed in on. Fetched when asked for, because both are on the
+//! server alone.
+
+use crate::api::account::{ChangePassword, SessionId, SignedIn, end_other_sessions, end_session, sessions};
+use crate::app::accounts::{Input, fault_of, says};
+use crate::app::components::confirm::Confirm;
+use crate::app::format;
+use crate::app::records::use_records;
+use leptos::prelude::*;
+
+/// The account of whoever is signed in here.
+#[component]
+pub fn YourAccount() -> impl IntoView {
+    let shown = Action::new(move |(): &()| sessions());
+    view! {
+        <SignIns shown/>
+        <Password shown/>
+    }
+    .into_any()
+}
+
+/// What a list of signed-in browsers is fetched with.
+type Shown = Action<(), Result<Vec<SignedIn>, crate::api::ApiError>>;
+
+/// What to end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ending {
+    One(SessionId),
+    AllOthers,
+}
+
+#[component]
+fn SignIns(shown: Shown) -> impl IntoView {
+    let records = use_records();
+    let end = Action::new(move |ending: &Ending| {
+        let ending = *ending;
+        async move {
+            let ended = match ending {
+                Ending::One(id) => end_session(id).await,
+                Ending::AllOthers => end_other_sessions().await,
+            };
+            match ended {
+                Ok(()) => records.tell("Signed out there. What waits on that device stays on it.", None),
+                Err(error) => records.tell(error.to_string(), None),
+            }
+            shown.dispatch(());
+        }
+    });
+    let answer = shown.value();
+    let row = move |one: SignedIn| {
+        let name = browser_in_words(&one.agent);
+        let label = format!("Sign out of {name}, last heard of {}", format::instant(one.seen_ms));
+        let id = one.id;
+        view! {
+            <li class="row">
+                <div class="row-main">
+                    <p>{name} {one.here.then_some(" (this browser)")}</p>
+                    <p class="quiet-text">"Since " {format::instant(one.since_ms)} " · last heard of " {format::instant(one.seen_ms)}</p>
+                </div>
+                {(!one.here).then(|| view! {
+                    <Confirm
+                        label="Sign out"
+                        sure="Sign out there"
+                        name=Signal::stored(label)
+                        on_sure=Callback::new(move |()| { end.dispatch(Ending::One(id)); })
+                    />
+                })}
+            </li>
+        }
+    };
+    view! {
+        <section aria-labelledby="sign-ins-title">
+            <h2 id="sign-ins-title">"Where you are signed in"</h2>
+            <p class="quiet-text">"Every browser that can open your workspaces. Sign out the ones you no longer have."</p>
+            <p class="actions">
+                <button type="button" class="button" on:click=move |_| { shown.dispatch(()); }>"Show where you are signed in"</button>
+            </p>
+            <div aria-live="polite">
+                {move || answer.get().map(|answer| match answer {
+                    Ok(all) => {
+                        let others = all.len() > 1;
+                        view! {
+                            <ul class="rows" aria-label="Browsers you are signed in on">{all.into_iter().map(row).collect_view()}</ul>
+                            {others.then(|| view! {
+                                <p class="actions">
+                                    <Confirm
+                                        label="Sign out everywhere else"
+                                        sure="Sign out of all others"
+                                        name="Sign out everywhere else"
+                                        on_sure=Callback::new(move |()| { end.dispatch(Ending::AllOthers); })
+                                    />
+                                </p>
+                            })}
+                        }.into_any()
+                    }
+                    Err(error) => view! { <p class="field-error">{error.to_string()}</p> }.into_any(),
+                })}
+            </div>
+        </section>
+    }
+    .into_any()
+}
+
+#[component]
+fn Password(shown: Shown) -> impl IntoView {
+    let viewer = use_records().viewer();
+    let action = ServerAction::<ChangePassword>::new();
+    let error = says(action);
+    let form = NodeRef::<leptos::html::Form>::new();
+    let done = Memo::new(move |_| action.value().with(|value| matches!(value, Some(Ok(())))));
+    Effect::new(move || {
+        if done.get() {
+            if let Some(form) = form.get() {
+                form.reset();
+            }
+            // The others are gone from the list, where it is shown.
+            if shown.value().with_untracked(Option::is_some) {
+                shown.dispatch(());
+            }
+        }
+    });
+    view! {
+        <section aria-labelledby="password-title">
+            <h2 id="password-title">"Password"</h2>
+            <ActionForm action node_ref=form attr:class="stack">
+                // Tells a password manager whose password this is.
+                <input type="text" autocomplete="username" hidden readonly value=move || viewer.with(|viewer| viewer.as_ref().map(|viewer| viewer.email.clone()))/>
+                <Input name="current" label="Password as it is now" sort="password" autocomplete="current-password" fault=fault_of(action, "current")/>
+                <Input
+                    name="new"
+                    label="New password"
+                    sort="password"
+                    autocomplete="new-password"
+                    hint="At least 10 characters. Every other browser of yours is signed out."
+                    fault=fault_of(action, "new")
+                />
+                <p class="field-error" role="alert">{move || error.get()}</p>
+                <p role="status">{move || done.get().then_some("The password was changed, and every other browser of yours was signed out.")}</p>
+                <p class="actions"><button type="submit" class="button" disabled=move || action.pending().get()>"Change the password"</button></p>
+            </ActionForm>
+        </section>
+    }
+    .into_any()
+}
+
+/// A browser and its system, as people call them. Browsers name their ancestors as well, so the youngest name is looked for
+/// first.
+fn browser_in_words(agent: &str) -> String {
+    const BROWSERS: &[(&str, &str)] = &[
+        ("Edg", "Edge"),
+        ("OPR/", "Opera"),
+        ("SamsungBrowser/", "Samsung Internet"),
+        ("Firefox/", "Firefox"),
+        ("FxiOS/", "Firefox"),
+        ("CriOS/", "Chrome"),
+        ("Chrome/", "Chrome"),
+        ("Safari/", "Safari"),
+    ];
+    const SYSTEMS: &[(&str, &str)] = &[
+        ("Android", "Android"),
+        ("iPhone", "an iPhone"),
+        ("iPad", "an iPad"),
+        ("Windows", "Windows"),
+        ("CrOS", "ChromeOS"),
+        ("Mac OS X", "a Mac"),
+        ("Linux", "Linux"),
+    ];
+    let first =
+        |list: &[(&str, &'static str)]| list.iter().find(|(part, _)| agent.contains(part)).map(|(_, words)| *words);
+    match (first(BROWSERS), first(SYSTEMS)) {
+        (Some(browser), Some(system)) => format!("{browser} on {system}"),
+        (Some(browser), None) => browser.to_owned(),
+        (None, Some(system)) => format!("A browser on {system}"),
+        (None, None) => "A browser that does not say what it is".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn agents_are_called_what_people_call_them() {
+        for (agent, words) in [
+            ("Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0", "Firefox on Linux"),
+            (
+                "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/141.0.0.0 Safari/537.36 Edg/141.0",
+                "Edge on Windows",
+            ),
+            (
+                "Mozilla/5.0 (Linux; Android 15) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/141.0.0.0 Mobile Safari/537.36",
+                "Chrome on Android",
+            ),
+            (
+                "Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.0 Mobile/15E148 Safari/604.1",
+                "Safari on an iPhone",
+            ),
+            ("", "A browser that does not say what it is"),
+        ] {
+            assert_eq!(browser_in_words(agent), words);
+        }
+    }
+}
