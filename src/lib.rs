@@ -3,6 +3,8 @@
 
 // A page is one nested type; the deepest of them passes the compiler's usual limit of 128.
 #![recursion_limit = "256"]
+// What tests share among themselves is read with them.
+#![cfg_attr(not(test), warn(missing_docs))]
 
 pub mod api;
 pub mod app;

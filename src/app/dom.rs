@@ -106,6 +106,8 @@ mod here {
     }
 }
 
+// Described above, where they do something.
+#[allow(missing_docs)]
 #[cfg(not(feature = "hydrate"))]
 mod here {
     pub fn focus(_: String) {}

@@ -119,7 +119,10 @@ fn ProjectHead(project: Key) -> impl IntoView {
 
 /// Something that is not on this device, and may not exist.
 #[component]
-pub fn NotHere(what: &'static str) -> impl IntoView {
+pub fn NotHere(
+    /// What is missing, in a word.
+    what: &'static str,
+) -> impl IntoView {
     view! {
         <div class="empty">
             <h1>{format!("This {what} is not here")}</h1>

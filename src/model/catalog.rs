@@ -73,31 +73,61 @@ impl Rule {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FieldType {
     /// One line of text.
-    Text { chars_max: u32 },
+    Text {
+        /// How long it may be, characters.
+        chars_max: u32,
+    },
     /// Many lines of text.
-    LongText { chars_max: u32 },
+    LongText {
+        /// How long it may be, characters.
+        chars_max: u32,
+    },
     /// Yes or no.
     Bool,
     /// A whole number, both ends included.
-    Int { min: i64, max: i64 },
+    Int {
+        /// The least it may be.
+        min: i64,
+        /// The most it may be.
+        max: i64,
+    },
     /// A calendar date, `YYYY-MM-DD`, years 1900 to 2999.
     Date,
     /// An instant, Unix milliseconds.
     Instant,
     /// One of a closed list.
-    Choice { of: &'static [Choice] },
+    Choice {
+        /// What there is to choose from, in its order.
+        of: &'static [Choice],
+    },
     /// Another record.
-    Reference { to: Kind },
+    Reference {
+        /// What it is.
+        to: Kind,
+    },
     /// A set of other records, stored sorted and without repeats.
-    References { to: Kind, count_max: u32 },
+    References {
+        /// What they are.
+        to: Kind,
+        /// How many there may be.
+        count_max: u32,
+    },
     /// An ordered list of entries `{id, text, done}`.
-    Checklist { count_max: u32, chars_max: u32 },
+    Checklist {
+        /// How many entries there may be.
+        count_max: u32,
+        /// How long the text of one may be, characters.
+        chars_max: u32,
+    },
     /// A position among siblings; see `model::rank`.
     Rank,
     /// A human number such as the 142 of `TASK-142`, assigned by the server on acceptance.
     Number,
     /// Structured detail that no rule looks into, such as a widget's settings.
-    Data { bytes_max: u32 },
+    Data {
+        /// How much it may be on the wire, bytes.
+        bytes_max: u32,
+    },
 }
 
 /// Which scope a record of a kind belongs to.
@@ -195,11 +225,26 @@ impl FieldSpec {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Guard {
     /// The field holds this choice.
-    Is { field: &'static str, choice: &'static str },
+    Is {
+        /// Which field.
+        field: &'static str,
+        /// Which choice.
+        choice: &'static str,
+    },
     /// The field holds anything but this choice.
-    IsNot { field: &'static str, choice: &'static str },
+    IsNot {
+        /// Which field.
+        field: &'static str,
+        /// Which choice.
+        choice: &'static str,
+    },
     /// The two numbers are equal: all tasks are done.
-    Equal { left: &'static str, right: &'static str },
+    Equal {
+        /// The field of one number.
+        left: &'static str,
+        /// The field of the other.
+        right: &'static str,
+    },
 }
 
 /// A command: an edit that is only right while its precondition holds.

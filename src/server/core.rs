@@ -120,13 +120,37 @@ pub struct NewWorkspace {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SystemChange {
     /// Somebody accepted an invitation. A member who had left comes back with this role.
-    Join { member: MemberId, name: String, role: Role },
+    Join {
+        /// Who.
+        member: MemberId,
+        /// What people call them.
+        name: String,
+        /// To be what.
+        role: Role,
+    },
     /// A member does not belong any longer.
-    Leave { member: MemberId },
+    Leave {
+        /// Who.
+        member: MemberId,
+    },
     /// A device was heard of. Writes at most once an hour.
-    DeviceSeen { member: MemberId, device: DeviceId, name: String, agent: String },
+    DeviceSeen {
+        /// Whose.
+        member: MemberId,
+        /// Which.
+        device: DeviceId,
+        /// What its person calls it.
+        name: String,
+        /// What its browser says it is.
+        agent: String,
+    },
     /// Something worth auditing happened.
-    Audit { by: MemberId, says: String },
+    Audit {
+        /// Who did it.
+        by: MemberId,
+        /// What, in words.
+        says: String,
+    },
 }
 
 /// The core. Cheap to clone; all clones are one core.

@@ -97,7 +97,12 @@ pub struct Line {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Select {
     /// Live records of a scope in the order of a snapshot, after this one.
-    Scope { scope: Scope, after: Option<(u8, RecordId)> },
+    Scope {
+        /// Which scope.
+        scope: Scope,
+        /// Priority and id of the last record that is known; `None` from the beginning.
+        after: Option<(u8, RecordId)>,
+    },
     /// Live records of a kind, in order of id.
     Kind(Kind),
     /// These, tombstones included, in any order.

@@ -33,23 +33,57 @@ pub struct Step {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum What {
     /// A person edits something they see, or makes something new.
-    Edit { device: usize, tab: usize },
+    Edit {
+        /// On which device.
+        device: usize,
+        /// In which tab of it.
+        tab: usize,
+    },
     /// The owner changes who may do or see what: a role, a membership, the privacy of a project.
     Administer,
     /// The device loses its network.
-    Cut { device: usize },
+    Cut {
+        /// Which.
+        device: usize,
+    },
     /// The network comes back.
-    Mend { device: usize },
+    Mend {
+        /// Which.
+        device: usize,
+    },
     /// The connection breaks and can be made again at once.
-    Drop { device: usize },
+    Drop {
+        /// Which.
+        device: usize,
+    },
     /// The tab ends at once; whatever it was storing may or may not have been stored.
-    Kill { device: usize, tab: usize },
+    Kill {
+        /// On which device.
+        device: usize,
+        /// In which tab of it.
+        tab: usize,
+    },
     /// The tab is opened, if it was not.
-    Open { device: usize, tab: usize },
+    Open {
+        /// On which device.
+        device: usize,
+        /// In which tab of it.
+        tab: usize,
+    },
     /// The tab stops running without ending, as browsers do to hidden tabs.
-    Freeze { device: usize, tab: usize },
+    Freeze {
+        /// On which device.
+        device: usize,
+        /// In which tab of it.
+        tab: usize,
+    },
     /// It runs again; what it missed arrives now.
-    Thaw { device: usize, tab: usize },
+    Thaw {
+        /// On which device.
+        device: usize,
+        /// In which tab of it.
+        tab: usize,
+    },
     /// The server's process ends at once and starts again on what it had stored.
     CrashServer,
     /// The server's database is copied.
@@ -59,13 +93,25 @@ pub enum What {
     /// The server forgets what is older than its retention allows.
     Compact,
     /// The device's disk is full from now on.
-    Fill { device: usize },
+    Fill {
+        /// Which.
+        device: usize,
+    },
     /// There is room again.
-    Free { device: usize },
+    Free {
+        /// Which.
+        device: usize,
+    },
     /// The browser throws away the device's base, as it may when it is short of space.
-    Evict { device: usize },
+    Evict {
+        /// Which.
+        device: usize,
+    },
     /// The device's clock jumps, by up to ten years.
-    Skew { device: usize },
+    Skew {
+        /// Which.
+        device: usize,
+    },
 }
 
 /// Which troubles a history has. Each seed draws its own mixture, so that quiet ones exist beside wild ones.

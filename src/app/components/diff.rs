@@ -8,7 +8,12 @@ const DIFF_CHARS_MAX: usize = 40_000;
 
 /// The words of `after`, with what was taken out of `before` struck through.
 #[component]
-pub fn Diff(before: String, after: String) -> impl IntoView {
+pub fn Diff(
+    /// What was there.
+    before: String,
+    /// What is there now.
+    after: String,
+) -> impl IntoView {
     if before.len() + after.len() > DIFF_CHARS_MAX {
         return view! { <div class="prose">{after}</div> }.into_any();
     }

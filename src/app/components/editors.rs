@@ -155,7 +155,12 @@ pub fn read_typed(spec: &FieldSpec, text: &str) -> Result<Value, String> {
 
 /// The editor of one field.
 #[component]
-pub fn FieldEditor(key: Key, spec: &'static FieldSpec) -> impl IntoView {
+pub fn FieldEditor(
+    /// Of which record.
+    key: Key,
+    /// Which field.
+    spec: &'static FieldSpec,
+) -> impl IntoView {
     let editing = Editing::new(key, spec);
     let control = match spec.ty {
         FieldType::LongText { .. } => view! { <LongText editing/> }.into_any(),

@@ -7,7 +7,10 @@ use leptos::prelude::*;
 
 /// Whether a record is on the server yet.
 #[component]
-pub fn RecordMark(key: Key) -> impl IntoView {
+pub fn RecordMark(
+    /// Of which record.
+    key: Key,
+) -> impl IntoView {
     let waiting = use_records().waiting(key);
     let state = Memo::new(move |_| match waiting.get() {
         Waiting::Nothing => FieldState::OnTheServer,
@@ -18,7 +21,12 @@ pub fn RecordMark(key: Key) -> impl IntoView {
 
 /// Whether one field of a record is on the server yet.
 #[component]
-pub fn FieldMark(key: Key, field: &'static str) -> impl IntoView {
+pub fn FieldMark(
+    /// Of which record.
+    key: Key,
+    /// Which field.
+    field: &'static str,
+) -> impl IntoView {
     let state = use_records().field_state(key, field);
     view! { <StateMark state/> }
 }
@@ -71,7 +79,11 @@ pub fn shape(status: Status) -> &'static str {
 
 /// How urgent a task is; nothing for the ordinary.
 #[component]
-pub fn PriorityMark(#[prop(into)] priority: Signal<Option<Priority>>) -> impl IntoView {
+pub fn PriorityMark(
+    /// How urgent it is.
+    #[prop(into)]
+    priority: Signal<Option<Priority>>,
+) -> impl IntoView {
     move || {
         let priority = priority.get()?;
         (priority != Priority::Normal).then(|| {

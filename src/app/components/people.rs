@@ -9,7 +9,11 @@ use leptos::prelude::*;
 
 /// The name of a member, `Somebody` while the record is not here.
 #[component]
-pub fn MemberName(#[prop(into)] member: Signal<Option<RecordId>>) -> impl IntoView {
+pub fn MemberName(
+    /// Who; the id of a `member` record.
+    #[prop(into)]
+    member: Signal<Option<RecordId>>,
+) -> impl IntoView {
     let records = use_records();
     move || member_name(records, member.get())
 }
@@ -25,7 +29,11 @@ pub fn member_name(records: crate::app::records::Records, member: Option<RecordI
 
 /// The initials of several members, their names for those who ask.
 #[component]
-pub fn Avatars(#[prop(into)] members: Signal<Vec<RecordId>>) -> impl IntoView {
+pub fn Avatars(
+    /// Who; ids of `member` records.
+    #[prop(into)]
+    members: Signal<Vec<RecordId>>,
+) -> impl IntoView {
     let records = use_records();
     move || {
         let members = members.get();

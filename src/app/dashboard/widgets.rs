@@ -15,7 +15,10 @@ const ROWS_MAX: usize = 8;
 
 /// The inside of one widget.
 #[component]
-pub fn WidgetBody(sort: WidgetSort) -> impl IntoView {
+pub fn WidgetBody(
+    /// What it shows.
+    sort: WidgetSort,
+) -> impl IntoView {
     match sort {
         WidgetSort::MyTasks => view! { <MyTasks/> }.into_any(),
         WidgetSort::ProjectProgress => view! { <ProjectProgress/> }.into_any(),

@@ -15,7 +15,10 @@ use uuid::Uuid;
 
 /// The comments of a task, oldest first, and a place to write one.
 #[component]
-pub fn Comments(task: Key) -> impl IntoView {
+pub fn Comments(
+    /// Of which task.
+    task: Key,
+) -> impl IntoView {
     let records = use_records();
     let comments = records.children(task, Kind::Comment);
     let none = Memo::new(move |_| comments.with(|comments| comments.is_empty()));

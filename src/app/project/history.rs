@@ -13,7 +13,10 @@ use leptos::prelude::*;
 
 /// The history of a record, fetched when somebody asks for it.
 #[component]
-pub fn History(key: Key) -> impl IntoView {
+pub fn History(
+    /// Of which record.
+    key: Key,
+) -> impl IntoView {
     let records = use_records();
     let fetch = Action::new(move |(): &()| {
         let member = records.viewer().with_untracked(|viewer| viewer.as_ref().map(|viewer| viewer.member));

@@ -14,7 +14,10 @@ use uuid::Uuid;
 
 /// The time entries of a task with their sum, and a place to add one.
 #[component]
-pub fn TimeLog(task: Key) -> impl IntoView {
+pub fn TimeLog(
+    /// Of which task.
+    task: Key,
+) -> impl IntoView {
     let records = use_records();
     let entries = records.children(task, Kind::TimeLog);
     let sum = Memo::new(move |_| {

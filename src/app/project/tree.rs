@@ -279,7 +279,10 @@ fn gather(
 
 /// The tree of one project.
 #[component]
-pub fn Tree(project: Key) -> impl IntoView {
+pub fn Tree(
+    /// Of which project.
+    project: Key,
+) -> impl IntoView {
     let trunk = Trunk::new(project);
     let in_sight = Memo::new(move |_| trunk.in_sight());
     let empty = Memo::new(move |_| trunk.lines.with(|lines| lines.is_empty()));
