@@ -90,6 +90,12 @@ pub enum ApiError {
     /// The server is stopping.
     #[error("The server is restarting. Nothing was lost; try again in a moment.")]
     Stopping,
+    /// The server's disk is full.
+    #[error(
+        "The server has no room left, so nothing was stored. What waits on this device is kept and sent again; tell whoever \
+         runs this server."
+    )]
+    Full,
     /// The server failed; the log has the details.
     #[error(
         "The server failed, and nothing was acknowledged that is not stored. Try again; if it goes on, tell whoever runs this server."
@@ -110,6 +116,7 @@ impl ApiError {
             Self::TooFast { .. } => Some(Refusal::TooFast),
             Self::Malformed | Self::TooLarge => Some(Refusal::Malformed),
             Self::Stopping => Some(Refusal::Stopping),
+            Self::Full => Some(Refusal::Full),
             Self::Failed => Some(Refusal::Failed),
             _ => None,
         }

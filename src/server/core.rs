@@ -18,7 +18,8 @@ use crate::model::scope::Scope;
 use crate::server::hub::{Hub, Subscriber, Subscription};
 use crate::server::store::sqlite::Sqlite;
 use crate::server::store::{Line, Page, Quarantined, Select, Store, StoreError};
-use crate::sync::op::{Class, Code, Entry, Outcome, Reason, Receipt, SCHEMA, SCHEMA_OLDEST};
+use crate::sync::op::{Class, Code, Entry, Outcome, Reason, Receipt};
+use crate::sync::schema::Schema;
 use crate::sync::settle::{Author, FrozenOp, intents};
 use crate::sync::wire::{
     Frame, Hello, NIL_OP, PROTOCOL, PULL_ENTRIES_MAX, PUSH_OPS_MAX, Pull, Pulled, Push, Pushed, Refusal, SCOPES_MAX,
@@ -96,6 +97,7 @@ impl CoreError {
             Self::NotAMember => Refusal::Revoked,
             Self::TooMuch => Refusal::Malformed,
             Self::Stopping => Refusal::Stopping,
+            Self::Store(StoreError::Full) => Refusal::Full,
             Self::NoWorkspace | Self::Forbidden | Self::Exists | Self::Refused(_) | Self::Missing | Self::Store(_) => {
                 Refusal::Failed
             }
@@ -160,6 +162,7 @@ struct Inner<S: Store> {
     store: Arc<S>,
     hub: Hub,
     clock: Arc<dyn Clock>,
+    schema: Schema,
     lives: Lives,
     /// The way to the writer; gone once the core is stopping.
     jobs: Mutex<Option<mpsc::Sender<Job>>>,
@@ -175,15 +178,20 @@ impl<S: Store> Clone for Core<S> {
 impl<S: Store> Core<S> {
     /// Starts the writer on the current runtime. There may be one core for a store.
     pub fn start(store: S, clock: impl Clock) -> Self {
+        Self::of_build(store, clock, Schema::CURRENT)
+    }
+    /// The same as a build of another schema would run it.
+    pub fn of_build(store: S, clock: impl Clock, schema: Schema) -> Self {
         let (store, hub, clock, lives) = (Arc::new(store), Hub::default(), Arc::new(clock), Lives::default());
         let clock: Arc<dyn Clock> = clock;
         let (jobs, waiting) = mpsc::channel(JOBS_MAX);
-        let writer = Writer::new(Arc::clone(&store), hub.clone(), Arc::clone(&clock), lives.clone());
+        let writer = Writer::new(Arc::clone(&store), hub.clone(), Arc::clone(&clock), schema, lives.clone());
         let writer = tokio::spawn(writer.run(waiting));
         Self(Arc::new(Inner {
             store,
             hub,
             clock,
+            schema,
             lives,
             jobs: Mutex::new(Some(jobs)),
             writer: Mutex::new(Some(writer)),
@@ -227,7 +235,7 @@ impl<S: Store> Core<S> {
             return Err(CoreError::TooMuch);
         }
         let batch = push.batch;
-        let read = ReadPush::of(push);
+        let read = ReadPush::of(push, &self.0.schema);
         if read.frozen.is_empty() {
             let live = self.live(workspace).await?;
             let (epoch, head) = {
@@ -321,7 +329,7 @@ impl<S: Store> Core<S> {
         let last = read.rows.last().map(|record| (record.kind.spec().priority, record.id));
         Ok(SnapshotChunk {
             epoch,
-            schema: SCHEMA,
+            schema: self.0.schema.version,
             scope,
             at: wanted.at.unwrap_or(head).min(head),
             records: read.rows,
@@ -330,8 +338,21 @@ impl<S: Store> Core<S> {
         })
     }
 
-    /// Answers a hello: every scope the member may see and where it stands. Whether the protocol versions agree is for
-    /// the caller to check.
+    /// Whether this server and a device of that build understand each other; if not, what to tell it.
+    pub fn misfit(&self, hello: &Hello) -> Option<(Refusal, &'static str)> {
+        let schema = &self.0.schema;
+        if hello.protocol < PROTOCOL || hello.schema < schema.oldest() {
+            let says = "This copy of Tidemark is too old for the server. Your edits are kept; reload the page to get the current version.";
+            return Some((Refusal::UpdateNeeded, says));
+        }
+        if hello.protocol > PROTOCOL || hello.schema > schema.version {
+            let says = "This copy of Tidemark is newer than the server. Your edits are kept and are sent when the server has been updated.";
+            return Some((Refusal::ServerOlder, says));
+        }
+        None
+    }
+
+    /// Answers a hello that is no `misfit`: every scope the member may see and where it stands.
     ///
     /// # Errors
     /// `NoWorkspace`, `NotAMember`, `Store`.
@@ -342,7 +363,7 @@ impl<S: Store> Core<S> {
         tracing::debug!(device = %hello.device, schema = hello.schema, "a device said hello");
         Ok(Welcome {
             protocol: PROTOCOL,
-            schema: SCHEMA,
+            schema: self.0.schema.version,
             workspace,
             member,
             epoch: standing.epoch,
@@ -375,16 +396,18 @@ impl<S: Store> Core<S> {
         self.0.hub.follow(subscription, &visible);
         Ok(())
     }
-    /// Queues a beat on a connection, with the checksums of the scopes it follows.
+    /// Queues a beat on a connection, with every scope the member may see and where it stands: whoever missed that one came
+    /// or went finds out.
     ///
     /// # Errors
-    /// `NoWorkspace`, `Store`.
+    /// `NoWorkspace`, `NotAMember`, `Store`.
     pub async fn beat(&self, subscription: &Subscription) -> Result<(), CoreError> {
         let live = self.live(subscription.who().workspace).await?;
         // Held until the beat is queued, so that the checksums are those at the head it names.
         let standing = live.read();
-        let follows = self.0.hub.follows(subscription);
-        subscription.beat(self.now_ms(), follows.into_iter().map(|scope| standing.state(scope)).collect());
+        let actor = standing.member(subscription.who().member)?;
+        let scopes = standing.scopes_of(&actor).into_iter().map(|scope| standing.state(scope));
+        subscription.beat(self.now_ms(), scopes.collect());
         Ok(())
     }
 
@@ -579,7 +602,7 @@ struct ReadPush {
     frozen: Vec<FrozenOp>,
     bytes: Vec<(OpId, Vec<u8>)>,
     /// By place in the push: the id to answer under and why. Every other place is an op of `frozen`, in order.
-    unread: BTreeMap<usize, (OpId, Code)>,
+    unread: BTreeMap<usize, (OpId, Reason)>,
 }
 
 /// What can be told of an op that cannot be read: enough to answer it in its place.
@@ -594,24 +617,26 @@ struct Outline {
 }
 
 impl ReadPush {
-    fn of(push: Push) -> Self {
+    fn of(push: Push, schema: &Schema) -> Self {
         let (mut read, mut unread, mut broken) = (Vec::new(), BTreeMap::new(), BTreeSet::new());
         for (place, bytes) in push.ops.into_iter().enumerate() {
             let bytes = bytes.into_vec();
-            let known = FrozenOp::read(&bytes).ok().filter(|frozen| understood(frozen.op.schema));
-            if let Some(frozen) = known {
+            let known = FrozenOp::read(&bytes).ok();
+            if let Some(Ok(frozen)) = known.map(|frozen| frozen.upcast(schema)) {
                 read.push((place, frozen, bytes));
                 continue;
             }
             let outline: Option<Outline> = decode(&bytes).ok();
             broken.extend(outline.as_ref().map(|outline| outline.intent));
-            let newer = outline.filter(|outline| !understood(outline.schema));
-            unread.insert(place, newer.map_or((NIL_OP, Code::Malformed), |outline| (outline.id, Code::Schema)));
+            let elsewhen = outline.and_then(|outline| Some((outline.id, schema.refuses(outline.schema)?)));
+            let broken = || (NIL_OP, refusal(Code::Malformed, "This edit could not be read. It is kept in your tray."));
+            unread.insert(place, elsewhen.unwrap_or_else(broken));
         }
         let (mut frozen, mut kept) = (Vec::new(), Vec::new());
         for (place, op, bytes) in read {
             if broken.contains(&op.op.intent) {
-                unread.insert(place, (op.op.id, Code::Intent));
+                let says = "Another edit made together with this one could not be read. It is kept in your tray.";
+                unread.insert(place, (op.op.id, refusal(Code::Intent, says)));
             } else {
                 kept.push((op.op.id, bytes));
                 frozen.push(op);
@@ -621,23 +646,16 @@ impl ReadPush {
     }
 }
 
-fn understood(schema: u16) -> bool {
-    (SCHEMA_OLDEST..=SCHEMA).contains(&schema)
+fn refusal(code: Code, says: &str) -> Reason {
+    Reason { code, field: None, says: says.to_owned() }
 }
 
 /// The answers in the order of the push.
-fn answers(unread: BTreeMap<usize, (OpId, Code)>, settled: Vec<Receipt>, head: Version, now_ms: i64) -> Vec<Receipt> {
+fn answers(unread: BTreeMap<usize, (OpId, Reason)>, settled: Vec<Receipt>, head: Version, now_ms: i64) -> Vec<Receipt> {
     let mut settled = settled.into_iter();
     let mut receipts = Vec::new();
-    let refuse = |(op, code): (OpId, Code)| {
-        let says = match code {
-            Code::Schema => {
-                "This edit was made by another version of Tidemark, which this server does not understand. It is kept in your tray."
-            }
-            Code::Intent => "Another edit made together with this one could not be read. It is kept in your tray.",
-            _ => "This edit could not be read. It is kept in your tray.",
-        };
-        let reason = Some(Reason { code, field: None, says: says.to_owned() });
+    let refuse = |(op, reason): (OpId, Reason)| {
+        let reason = Some(reason);
         let (outcome, class) = (Outcome::Rejected, Class::Rejected);
         Receipt { op, outcome, class, seq: head, reason, conflict: None, at_ms: now_ms }
     };

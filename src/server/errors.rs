@@ -30,6 +30,7 @@ pub fn status(error: &ApiError) -> StatusCode {
         ApiError::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         ApiError::Malformed => StatusCode::BAD_REQUEST,
         ApiError::Stopping => StatusCode::SERVICE_UNAVAILABLE,
+        ApiError::Full => StatusCode::INSUFFICIENT_STORAGE,
         ApiError::Failed | ApiError::Unreachable | ApiError::NotOurs => StatusCode::INTERNAL_SERVER_ERROR,
     }
 }
@@ -52,6 +53,6 @@ impl From<CoreError> for ApiError {
 impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
         tracing::error!(%error, cause = error.source().map(tracing::field::display), "The store failed.");
-        Self::Failed
+        if matches!(error, StoreError::Full) { Self::Full } else { Self::Failed }
     }
 }

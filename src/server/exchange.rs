@@ -5,11 +5,9 @@ use crate::api::ApiError;
 use crate::model::id::MemberId;
 use crate::server::caller::{Caller, answer};
 use crate::server::state::{AppState, Place};
-use crate::sync::op::{SCHEMA, SCHEMA_OLDEST};
 use crate::sync::settle::{Author, Authority};
 use crate::sync::wire::{
-    Hello, PROTOCOL, PUSH_OPS_MAX, Pull, Pulled, Push, Pushed, Refusal, SCOPES_MAX, SnapshotWanted, Welcome, WireError,
-    decode, encode,
+    Hello, PUSH_OPS_MAX, Pull, Pulled, Push, Pushed, SCOPES_MAX, SnapshotWanted, Welcome, WireError, decode, encode,
 };
 use serde_bytes::ByteBuf;
 
@@ -95,19 +93,6 @@ pub async fn greet(state: &AppState, place: Place, hello: &Hello) -> Result<Welc
         return Err(ApiError::TooLarge);
     }
     Ok(state.core.welcome(place.workspace, place.member, hello).await?)
-}
-
-/// Whether this server and a device of that build understand each other; if not, what to tell it.
-pub fn misfit(hello: &Hello) -> Option<(Refusal, &'static str)> {
-    if hello.protocol < PROTOCOL || hello.schema < SCHEMA_OLDEST {
-        let says = "This copy of Tidemark is too old for the server. Your edits are kept; reload the page to get the current version.";
-        return Some((Refusal::UpdateNeeded, says));
-    }
-    if hello.protocol > PROTOCOL || hello.schema > SCHEMA {
-        let says = "This copy of Tidemark is newer than the server. Your edits are kept and are sent when the server has been updated.";
-        return Some((Refusal::ServerOlder, says));
-    }
-    None
 }
 
 /// Answers a pull.

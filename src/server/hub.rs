@@ -304,13 +304,6 @@ impl Hub {
         scopes.filter(|scope| room.followers.contains_key(scope)).collect()
     }
 
-    /// The scopes a connection follows.
-    pub fn follows(&self, subscription: &Subscription) -> BTreeSet<Scope> {
-        let rooms = locked(&self.0.rooms);
-        let seat = rooms.get(&subscription.who.workspace).and_then(|room| room.seats.get(&subscription.seat));
-        seat.map(|seat| seat.follows.clone()).unwrap_or_default()
-    }
-
     /// Members with a connection to the workspace.
     pub fn present(&self, workspace: WorkspaceId) -> BTreeSet<MemberId> {
         let rooms = locked(&self.0.rooms);

@@ -8,7 +8,7 @@ use crate::model::scope::Scope;
 use crate::server::accounts::Session;
 use crate::server::accounts::token::Token;
 use crate::server::caller;
-use crate::server::exchange::{greet, misfit, newer, settle};
+use crate::server::exchange::{greet, newer, settle};
 use crate::server::hub::{Subscriber, Subscription};
 use crate::server::limits::Channel;
 use crate::server::state::{AppState, Place};
@@ -145,7 +145,7 @@ async fn greeted(
     let hello = hello.map_err(|_| {
         Farewell::new(Refusal::Malformed, "The device did not say who it is in time. It may connect again.")
     })??;
-    if let Some((refusal, says)) = misfit(&hello) {
+    if let Some((refusal, says)) = state.core.misfit(&hello) {
         return Err(Farewell::new(refusal, says).into());
     }
     let scopes: BTreeSet<Scope> = hello.tidemarks.keys().copied().take(SCOPES_MAX).collect();

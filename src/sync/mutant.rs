@@ -24,6 +24,12 @@ pub enum Mutant {
     KeepLeftScope,
     /// The device does not offer its settled ops again after the server was restored.
     ForgetSettled,
+    /// The device waits for the answer to a push for as long as the line lives.
+    WaitForEver,
+    /// The device lets its tidemark pass over what its build cannot read.
+    SkipNewer,
+    /// The server answers for a push that its full disk did not take.
+    AnswerUnstored,
 }
 
 impl Mutant {
@@ -39,6 +45,9 @@ impl Mutant {
         Self::PushBackwards,
         Self::KeepLeftScope,
         Self::ForgetSettled,
+        Self::WaitForEver,
+        Self::SkipNewer,
+        Self::AnswerUnstored,
     ];
 }
 

@@ -27,6 +27,7 @@ use crate::model::id::OpId;
 use crate::model::kinds::{Conflict, Member, Project};
 use crate::model::record::{Key, Record, Version};
 use crate::model::scope::Scope;
+use crate::sync::schema::Schema;
 use base::Base;
 pub use draft::Draft;
 pub use exchange::{
@@ -47,6 +48,8 @@ pub use view::{Shown, Waiting};
 #[derive(Debug, Clone)]
 pub struct Replica {
     me: Identity,
+    /// Which stored forms this build writes and reads.
+    schema: Schema,
     moment: Moment,
     base: Base,
     view: View,
@@ -54,6 +57,8 @@ pub struct Replica {
     tray: BTreeMap<Place, Refused>,
     /// Ops that settled lately, with their frozen bytes.
     settled: BTreeMap<Place, Vec<u8>>,
+    /// The epoch they settled in.
+    settled_in: Option<u64>,
     keeping: Keeping,
     talk: Talk,
     /// Records whose base or pending ops changed in this step.
@@ -71,14 +76,21 @@ pub struct Replica {
 impl Replica {
     /// A copy that knows nothing yet. Carry out the effects of `start` and feed it what they bring.
     pub fn new(me: Identity) -> Self {
+        Self::of_build(me, Schema::CURRENT)
+    }
+
+    /// The same as a build of another schema would run it.
+    pub fn of_build(me: Identity, schema: Schema) -> Self {
         Self {
             me,
+            schema,
             moment: Moment { now_ms: 0, jitter: 0 },
             base: Base::default(),
             view: View::default(),
             outbox: Outbox::default(),
             tray: BTreeMap::new(),
             settled: BTreeMap::new(),
+            settled_in: None,
             keeping: Keeping::default(),
             talk: Talk::default(),
             marked: BTreeSet::new(),

@@ -1,7 +1,9 @@
-//! How ops written by older builds are brought up to the form this build works with. The server understands the current
-//! schema and the two before it, so a device that slept through two updates still hands over everything in its outbox.
+//! Which stored forms a build writes and reads. The server understands the current schema and the two before it, so a device
+//! that slept through two updates still hands over everything in its outbox; a device that meets a newer schema stands still
+//! until it is updated. `SCHEMA` rises whenever something is stored that an older build cannot read, or would misread.
 
-use crate::sync::op::{Code, Op, Reason, SCHEMA_OLDEST};
+use crate::sync::op::{Code, Op, Reason, SCHEMA};
+use crate::sync::wire::{WireError, decode_op};
 
 /// Rewrites an op of one schema into the next one.
 pub type Upcaster = fn(Op) -> Op;
@@ -10,30 +12,67 @@ pub type Upcaster = fn(Op) -> Op;
 /// its upcaster here, a golden vector of the old form, and raises `SCHEMA`.
 const UPCASTERS: &[Upcaster] = &[];
 
-/// The op in the current schema.
-///
-/// # Errors
-/// `Code::Schema` for an op older than `SCHEMA_OLDEST` or newer than `SCHEMA`, in words for its author. The op itself stays
-/// on their device.
-pub fn upcast(op: Op) -> Result<Op, Reason> {
-    upcast_through(op, SCHEMA_OLDEST, UPCASTERS)
+/// What one build speaks. Everybody runs `CURRENT`; the simulator also runs builds that are older and newer than that.
+#[derive(Debug, Clone, Copy)]
+pub struct Schema {
+    /// The version it writes.
+    pub version: u16,
+    /// From the oldest version it reads on.
+    upcasters: &'static [Upcaster],
 }
 
-fn upcast_through(op: Op, oldest: u16, upcasters: &[Upcaster]) -> Result<Op, Reason> {
-    let steps_done = op.schema.checked_sub(oldest).map(usize::from);
-    let Some(steps_left) = steps_done.and_then(|done| upcasters.get(done..)) else {
-        let says = if steps_done.is_none() {
+impl Schema {
+    /// What this build speaks.
+    pub const CURRENT: Self = Self::new(SCHEMA, UPCASTERS);
+
+    /// A build that writes this version and reads as many before it as there are upcasters.
+    pub const fn new(version: u16, upcasters: &'static [Upcaster]) -> Self {
+        Self { version, upcasters }
+    }
+
+    /// The oldest version it reads.
+    pub const fn oldest(&self) -> u16 {
+        self.version - self.upcasters.len() as u16
+    }
+
+    /// Why an op of that version cannot be read, in words for its author; `None` if it can.
+    pub fn refuses(&self, version: u16) -> Option<Reason> {
+        let says = if version < self.oldest() {
             "This edit was made by a version of Tidemark that this server no longer understands. It is kept on your \
              device: export it, update, and enter it again."
-        } else {
+        } else if version > self.version {
             "This edit was made by a newer version of Tidemark than this server runs. It is kept on your device: ask for \
              the server to be updated, then retry."
+        } else {
+            return None;
         };
-        return Err(Reason { code: Code::Schema, field: None, says: says.to_owned() });
-    };
-    let newest = op.schema + steps_left.len() as u16;
-    let upcast = steps_left.iter().fold(op, |op, upcaster| upcaster(op));
-    Ok(Op { schema: newest, ..upcast })
+        Some(Reason { code: Code::Schema, field: None, says: says.to_owned() })
+    }
+
+    /// The op as this build writes it.
+    ///
+    /// # Errors
+    /// `Code::Schema`, as `refuses` says it. The op itself stays on its author's device.
+    pub fn upcast(&self, op: Op) -> Result<Op, Reason> {
+        match self.refuses(op.schema) {
+            Some(reason) => Err(reason),
+            None => Ok(self.upcast_known(op)),
+        }
+    }
+
+    /// Reads a frozen op of a device's own store: as this build writes it, or as it came where that cannot be told.
+    ///
+    /// # Errors
+    /// As `decode_op`.
+    pub fn read_op(&self, bytes: &[u8]) -> Result<Op, WireError> {
+        let op = decode_op(bytes)?;
+        Ok(if self.refuses(op.schema).is_some() { op } else { self.upcast_known(op) })
+    }
+
+    fn upcast_known(&self, op: Op) -> Op {
+        let steps = self.upcasters.iter().skip(usize::from(op.schema - self.oldest()));
+        Op { schema: self.version, ..steps.fold(op, |op, upcaster| upcaster(op)) }
+    }
 }
 
 #[cfg(test)]
@@ -41,7 +80,7 @@ mod tests {
     use super::*;
     use crate::model::catalog::Kind;
     use crate::model::id::{DeviceId, IntentId, OpId, RecordId};
-    use crate::sync::op::{Action, SCHEMA};
+    use crate::sync::op::{Action, SCHEMA_OLDEST};
     use uuid::Uuid;
 
     fn op(schema: u16) -> Op {
@@ -69,18 +108,21 @@ mod tests {
 
     #[test]
     fn an_op_passes_each_upcaster_from_its_own_schema_on() {
-        let table: &[Upcaster] =
+        let table: &'static [Upcaster] =
             &[|op| Op { counter: op.counter * 10, ..op }, |op| Op { counter: op.counter + 1, ..op }];
         for (schema, counter) in [(4, 11), (5, 2), (6, 1)] {
-            let upcast = upcast_through(op(schema), 4, table).expect("a supported schema");
+            let upcast = Schema::new(6, table).upcast(op(schema)).expect("a supported schema");
             assert_eq!((upcast.schema, upcast.counter), (6, counter), "from schema {schema}");
         }
     }
 
     #[test]
     fn an_op_out_of_reach_is_refused_in_words_and_stays_with_its_author() {
+        let build = Schema::new(6, &[|op| op, |op| op]);
         for (schema, word) in [(3, "no longer"), (7, "newer"), (0, "no longer"), (u16::MAX, "newer")] {
-            let refused = upcast_through(op(schema), 4, &[|op| op, |op| op]).expect_err("out of reach");
+            let refused = build.upcast(op(schema)).expect_err("out of reach");
+            let frozen = crate::sync::wire::encode(&op(schema)).expect("a small op encodes");
+            assert_eq!(build.read_op(&frozen).expect("readable"), op(schema), "on its device it is what it was");
             assert_eq!(refused.code, Code::Schema);
             assert!(refused.says.contains(word) && refused.says.contains("kept on your device"), "{}", refused.says);
         }

@@ -36,6 +36,7 @@ use crate::model::scope::Scope;
 use crate::sync::checksum::Sum;
 use crate::sync::mutant::{Mutant, planted};
 use crate::sync::op::{Action, Class, Code, Entry, Op, Outcome, Reason, Receipt};
+use crate::sync::schema::Schema;
 use crate::sync::wire::{INTENT_OPS_MAX, WireError, decode_op};
 use std::collections::{BTreeMap, BTreeSet};
 pub use working::{Kept, Need, Working, Wrote};
@@ -56,6 +57,14 @@ impl FrozenOp {
     /// As `wire::decode_op`.
     pub fn read(bytes: &[u8]) -> Result<Self, WireError> {
         Ok(Self { op: decode_op(bytes)?, digest: xxhash_rust::xxh3::xxh3_64(bytes) })
+    }
+
+    /// The op in the form that settling knows. The digest stays that of the bytes as they were frozen.
+    ///
+    /// # Errors
+    /// As `Schema::upcast`.
+    pub fn upcast(self, schema: &Schema) -> Result<Self, Reason> {
+        Ok(Self { op: schema.upcast(self.op)?, ..self })
     }
 }
 

@@ -249,6 +249,8 @@ pub enum Refusal {
     TooSlow,
     /// The server failed; nothing was acknowledged that is not stored. Try again.
     Failed,
+    /// The server has no room to store anything: wait before sending it again.
+    Full,
 }
 
 /// From device to server over the live channel.

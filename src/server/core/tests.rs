@@ -8,7 +8,7 @@ use crate::model::record::Field;
 use crate::model::value::{Name, Value};
 use crate::server::store::sqlite::tests::{Scratch, on_disk};
 use crate::sync::checksum::Sum;
-use crate::sync::op::{Action, Change, Effect, Op};
+use crate::sync::op::{Action, Change, Effect, Op, SCHEMA};
 use crate::sync::settle::Authority;
 use crate::sync::wire::{FromServer, ScopeState, encode};
 use serde_bytes::ByteBuf;
@@ -411,11 +411,13 @@ async fn everything_committed_reaches_those_who_follow(store: impl Store) {
     house.core.beat(&mine).await.unwrap();
     let FromServer::Beat { head, scopes, .. } = next(&mut mine).await else { panic!("a beat comes") };
     assert_eq!(head, tidemark);
-    assert_eq!(scopes.iter().map(sum).collect::<Vec<_>>()[1], copy.sum());
-    // Somebody else's personal scope was asked for and not followed.
+    let of_project = scopes.iter().find(|state| state.scope == project()).map(sum);
+    assert_eq!(of_project, Some(copy.sum()));
+    // A beat names what its member may see: whoever did not hear of a scope that came or went finds out.
     house.core.beat(&hers).await.unwrap();
     let FromServer::Beat { scopes, .. } = next(&mut hers).await else { panic!("a beat comes") };
-    assert_eq!(scopes.iter().map(|state| state.scope).collect::<Vec<_>>(), [project()]);
+    let named: BTreeSet<Scope> = scopes.iter().map(|state| state.scope).collect();
+    assert_eq!(named, BTreeSet::from([Scope::Workspace, Scope::Personal(ANA), project()]));
 }
 
 async fn who_may_see_more_or_less_is_told(store: impl Store) {
@@ -620,6 +622,104 @@ async fn a_stopped_core_acknowledges_nothing(store: impl Store) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_tree_of_twenty_thousand_goes_at_once_and_comes_back_whole() {
+    const PUSHES: u128 = 40;
+    let (store, _scratch): (Sqlite, Scratch) = on_disk().await;
+    let house = House::new(store).await;
+    house.apply(house.tree()).await;
+    for push in 0..PUSHES {
+        let one = house.intent();
+        let each = PUSH_OPS_MAX as u128;
+        house.apply((0..each).map(|n| house.task(one, 20_000 + push * each + n)).collect()).await;
+    }
+    let whole = house.states().await[&project()].clone();
+    assert_eq!(whole.count, 4 + PUSHES as u64 * PUSH_OPS_MAX as u64);
+
+    let mut mine = house.subscribe(OWNER, &[project()]).await;
+    let before = house.core.head(WORKSPACE).await.unwrap();
+    let delete = house.op(house.intent(), Kind::Project, PROJECT, Action::Delete { seen: before });
+    house.apply(vec![delete]).await;
+    let head = house.core.head(WORKSPACE).await.unwrap();
+    assert_eq!(house.states().await[&project()].count, 0);
+    // Too much for one message: it comes in several that leave nothing out, or the device is told to pull.
+    let (mut tidemark, mut deleted) = (before, 0);
+    while tidemark < head {
+        match next(&mut mine).await {
+            FromServer::Frame(frame) => {
+                assert!(frame.from <= tidemark && frame.to > tidemark, "({}, {}]", frame.from, frame.to);
+                deleted += frame.entries.iter().filter(|entry| entry.effect == Effect::Delete).count() as u64;
+                tidemark = frame.to;
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!(deleted, whole.count);
+
+    house.apply(vec![house.op(house.intent(), Kind::Project, PROJECT, Action::Restore)]).await;
+    let again = house.states().await[&project()].clone();
+    assert_eq!(again.count, whole.count);
+    let (mut from, mut seen) = (head, 0);
+    loop {
+        let pulled = house.pull(OWNER, &[(project(), from)]).await;
+        assert!(encode(&FromServer::Pulled(pulled.clone())).is_ok(), "a page fits into a message");
+        seen += pulled.frames[0].entries.len() as u64;
+        from = pulled.frames[0].to;
+        if !pulled.more {
+            break;
+        }
+    }
+    assert!(seen >= whole.count);
+    assert_eq!(house.snapshot(project()).await.0.sum(), sum(&again));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_op_of_an_older_build_lands_in_the_form_of_the_newer() {
+    // A build whose predecessor wrote titles without their last word.
+    fn upcast(mut op: Op) -> Op {
+        if let Action::Create { fields } = &mut op.action {
+            fields.entry(Name::new("title")).and_modify(|title| {
+                *title = format!("{} (made before)", title.as_text().unwrap_or_default()).into();
+            });
+        }
+        op
+    }
+    let (store, _scratch): (Sqlite, Scratch) = on_disk().await;
+    let schema = Schema::new(SCHEMA + 1, &[upcast]);
+    let old = House::new(store.clone()).await;
+    old.apply(old.tree()).await;
+    old.core.stop().await;
+    let core = Core::of_build(store, Ticks::new(), schema);
+    let house = House { core, workspace: WORKSPACE, next: AtomicU64::new(500) };
+    let title = async |record| {
+        let select = Select::Keys(vec![Key::new(Kind::Task, id(record))]);
+        house.core.records_of(WORKSPACE, OWNER, &select, 1).await.unwrap()[0].text("title").to_owned()
+    };
+    let pushed = vec![house.task(house.intent(), 9100)];
+    house.apply(pushed.clone()).await;
+    assert_eq!(title(9100).await, "A task (made before)");
+    assert_eq!(house.push(pushed.clone()).await, house.push(pushed).await, "a resend of the same bytes is a resend");
+
+    // The same for what was held and is released.
+    house.core.system(WORKSPACE, vec![SystemChange::Leave { member: ANA }]).await.unwrap();
+    let held = house.push_as(ANA, vec![house.task(house.intent(), 9101)]).await;
+    assert_eq!(held[0].outcome, Outcome::Quarantined);
+    house.core.release(WORKSPACE, OWNER, &[held[0].op]).await.unwrap();
+    assert_eq!(title(9101).await, "A task (made before)");
+
+    let hello = |schema| Hello {
+        protocol: PROTOCOL,
+        schema,
+        device: DeviceId(uuid(5)),
+        incarnation: 1,
+        epoch: None,
+        tidemarks: BTreeMap::new(),
+    };
+    let misfit = |schema: u16| house.core.misfit(&hello(schema)).map(|(refusal, _)| refusal);
+    assert_eq!([SCHEMA, SCHEMA + 1].map(misfit), [None, None]);
+    assert_eq!([SCHEMA - 1, SCHEMA + 2].map(misfit), [Some(Refusal::UpdateNeeded), Some(Refusal::ServerOlder)]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_full_disk_acknowledges_nothing_and_recovers() {
     let (store, _scratch): (Sqlite, Scratch) = on_disk().await;
     let house = House::new(store.clone()).await;
@@ -639,7 +739,9 @@ async fn a_full_disk_acknowledges_nothing_and_recovers() {
     assert!(matches!(one, Err(CoreError::Store(StoreError::Full))), "{one:?}");
     assert!(matches!(two, Err(CoreError::Store(StoreError::Full))), "{two:?}");
     assert_eq!((house.states().await, house.core.head(WORKSPACE).await.unwrap()), before);
-    assert!(one.unwrap_err().to_string().contains("Nothing was acknowledged"));
+    let one = one.unwrap_err();
+    assert_eq!(one.refusal(), Refusal::Full);
+    assert!(one.to_string().contains("Nothing was acknowledged"));
 
     sqlx::raw_sql("PRAGMA max_page_count = 100000").execute(store.writer()).await.unwrap();
     house.apply(ops.clone()).await;

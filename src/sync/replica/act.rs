@@ -6,14 +6,14 @@ use crate::model::check;
 use crate::model::id::{IntentId, OpId};
 use crate::model::record::{Key, Record};
 use crate::model::value::{Name, Value};
-use crate::sync::op::{Action, Change, Code, Op, Reason, SCHEMA};
+use crate::sync::op::{Action, Change, Code, Op, Reason};
 use crate::sync::replica::keep::{Meaning, Shelf};
 use crate::sync::replica::stored::{Tail, place_slot, row_bytes, tail_slot};
 use crate::sync::replica::view::{doubt, parent_of};
 use crate::sync::replica::{
     Database, Draft, Effect, OnlyIf, Pending, PendingState, Place, Refused, Replica, Table, Tray, TrayEntry, Write,
 };
-use crate::sync::wire::{INTENT_OPS_MAX, OP_BYTES_MAX, decode, decode_op, encode};
+use crate::sync::wire::{INTENT_OPS_MAX, OP_BYTES_MAX, decode, encode};
 use serde_bytes::ByteBuf;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -137,7 +137,7 @@ impl Replica {
             counter: self.keeping.tail.counter,
             intent,
             after: Vec::new(),
-            schema: SCHEMA,
+            schema: self.schema.version,
             kind: key.kind,
             record: key.id,
             action,
@@ -415,7 +415,7 @@ impl Replica {
 
     pub(super) fn import(&mut self, ops: Vec<Vec<u8>>) {
         for bytes in ops {
-            let Ok(op) = decode_op(&bytes) else { continue };
+            let Ok(op) = self.schema.read_op(&bytes) else { continue };
             if self.outbox.place_of(op.id).is_some() || self.in_tray(op.id) {
                 continue;
             }

@@ -20,6 +20,8 @@ pub struct Copy {
     pub sum: Option<Sum>,
     /// Whether the checksum was found equal in this conversation.
     pub checked: bool,
+    /// Whether its records are not what its tidemark says: the next snapshot takes their place, whatever its age.
+    pub doubted: bool,
     /// How often it was fetched anew in this conversation because its checksum differed.
     pub repairs: u32,
     /// Records of the snapshot on its way, of this many chunks: a tab that follows knows of chunks it never read.
@@ -124,6 +126,7 @@ impl Base {
         }
         let copy = self.scopes.entry(scope).or_default();
         copy.exact = false;
+        copy.doubted = false;
         copy.sum = None;
         copy.checked = false;
     }

@@ -71,7 +71,8 @@ pub enum Table {
     /// Outbox: refused and quarantined ops, by place.
     #[serde(rename = "t")]
     Tray,
-    /// Outbox: ops that settled lately, by place, offered again to a server that was restored from a backup.
+    /// Outbox: ops that settled lately, by place, offered again to a server that was restored from a backup; and, as `epoch`,
+    /// in which epoch they did.
     #[serde(rename = "d")]
     Settled,
 }
@@ -228,13 +229,17 @@ pub enum Alive {
 pub enum Timer {
     /// Try to connect.
     Reconnect,
-    /// The server owes an answer to a push, a pull or a beat.
+    /// The server owes an answer, and nothing at all has been heard.
     Answer,
+    /// A push owes its own answer, whatever else is heard; or it is time for the next one.
+    Push,
+    /// A pull owes its own answer, whatever else is heard.
+    Pull,
     /// The line has been quiet: show that we are here.
     Beat,
     /// Settled ops still wait for their frames: ask for them.
     Settle,
-    /// Try a snapshot chunk again.
+    /// A snapshot chunk is to be asked for again.
     Snapshot,
     /// Tell the other tabs that the owner of the network is alive; or, in those, that it has not been heard of.
     Alive,

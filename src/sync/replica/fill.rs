@@ -8,11 +8,13 @@ use crate::sync::mutant::{Mutant, planted};
 use crate::sync::op::Entry;
 use crate::sync::replica::base::fresh_loading;
 use crate::sync::replica::keep::remove_generation;
-use crate::sync::replica::stored::{Landing, chunk_slot, place_slot, receipt_slot, row_bytes, row_slot, scope_slot};
+use crate::sync::replica::stored::{
+    Landing, chunk_slot, epoch_slot, place_slot, receipt_slot, row_bytes, row_slot, scope_slot,
+};
 use crate::sync::replica::talk::Theirs;
 use crate::sync::replica::{Effect, Incident, Pending, PendingState, Place, Replica, Slot, Table, Write};
-use crate::sync::wire::{Frame, SnapshotChunk, SnapshotWanted, decode, decode_op};
-use std::collections::{BTreeMap, BTreeSet};
+use crate::sync::wire::{Frame, SnapshotChunk, SnapshotWanted, decode};
+use std::collections::BTreeSet;
 
 /// How often in one conversation a scope is fetched anew because its checksum differs: a repair that does not help is an
 /// error of ours, which more downloads would not mend.
@@ -105,6 +107,7 @@ impl Replica {
             return;
         }
         copy.repairs += 1;
+        copy.doubted = true;
         let hopeless = copy.repairs > REPAIRS_MAX;
         self.effects.push(Effect::Report(Incident::Checksum { scope, theirs: theirs.checksum, ours: ours.checksum }));
         if !hopeless {
@@ -143,7 +146,7 @@ impl Replica {
     }
 
     /// Asks for the next chunk, of whichever scope matters most: what somebody looks at, then what is small and everybody
-    /// needs, then whatever changed last.
+    /// needs, then whatever changed last. One that does not come holds up no other.
     pub(super) fn fetch(&mut self) {
         if self.talk.fetching.is_some() || self.talk.fetch_waits {
             return;
@@ -156,7 +159,8 @@ impl Replica {
                 Scope::Project(_) => 2,
             };
             let head = self.talk.theirs.get(scope).map_or(0, |theirs| theirs.state.head);
-            (opened, sort, Version::MAX - head, *scope)
+            let failures = self.talk.fetch_failures.get(scope).copied().unwrap_or(0);
+            (failures, opened, sort, Version::MAX - head, *scope)
         };
         let loading = self.base.scopes.iter().filter(|(_, copy)| copy.row.loading.is_some() && !copy.row.leaving);
         let Some(scope) = loading.map(|(scope, _)| scope).min_by_key(|scope| rank(scope)).copied() else { return };
@@ -164,6 +168,7 @@ impl Replica {
         let wanted = SnapshotWanted { scope, at: loading.at, after: loading.after };
         self.talk.fetching = Some(wanted.clone());
         self.effects.push(Effect::Fetch(wanted));
+        self.chunk_is_due();
     }
 
     pub(super) fn fetched(&mut self, wanted: SnapshotWanted, bytes: Option<Vec<u8>>) {
@@ -176,15 +181,17 @@ impl Replica {
         if goes_on.is_none_or(|loading| (loading.at, loading.after) != (wanted.at, wanted.after)) {
             return;
         }
-        let Some(bytes) = bytes else { return self.fetch_later() };
+        let Some(bytes) = bytes else { return self.fetch_later(scope) };
         let chunk = match decode::<SnapshotChunk>(&bytes) {
             Ok(chunk) if chunk.scope == scope => chunk,
-            Ok(_) => return self.fetch_later(),
-            Err(error) => {
-                self.unreadable(error.to_string());
-                return self.fetch_later();
-            }
+            Ok(_) => return self.fetch_later(scope),
+            Err(error) if self.met_unreadable(error.to_string()) => return,
+            Err(_) => return self.fetch_later(scope),
         };
+        if chunk.schema > self.schema.version {
+            // The server was replaced by a newer build while the chunk was on its way.
+            return self.stand_still();
+        }
         if Some(chunk.epoch) != self.keeping.head.epoch {
             // The server's history was replaced meanwhile; the next welcome says so.
             return self.start_over();
@@ -195,6 +202,7 @@ impl Replica {
             return self.fetch_anew(scope);
         }
         self.talk.fetch_attempts = 0;
+        self.talk.fetch_failures.remove(&scope);
         let mut writes = vec![Write::Put(chunk_slot(loading.generation, loading.chunks), bytes)];
         loading.at = Some(chunk.at);
         loading.after = chunk.next;
@@ -202,10 +210,28 @@ impl Replica {
         copy.staged_chunks += 1;
         copy.staged.extend(chunk.records);
         if chunk.next.is_none() {
-            writes.extend(self.install(scope));
+            writes.extend(if self.is_ahead(scope) { self.give_up(scope) } else { self.install(scope) });
         }
         writes.extend(self.scope_write(scope));
         self.save_base(writes);
+    }
+
+    /// Whether what is here is complete and at least as new as the snapshot that has just come: while it was on its way,
+    /// frames that fitted moved the tidemark past it. Showing it would turn time back.
+    fn is_ahead(&self, scope: Scope) -> bool {
+        let epoch = self.keeping.head.epoch;
+        let Some(copy) = self.base.scopes.get(&scope) else { return false };
+        let at = copy.row.loading.as_ref().and_then(|loading| loading.at);
+        copy.follows(epoch) && !copy.doubted && at.is_some_and(|at| copy.row.tidemark >= at)
+    }
+
+    /// Lets a filling on its way go.
+    fn give_up(&mut self, scope: Scope) -> Vec<Write> {
+        let Some(copy) = self.base.scopes.get_mut(&scope) else { return Vec::new() };
+        copy.staged.clear();
+        copy.staged_chunks = 0;
+        self.talk.want_follow.insert(scope);
+        copy.row.loading.take().into_iter().flat_map(|loading| remove_generation(loading.generation)).collect()
     }
 
     /// The last chunk is here: the new filling takes the place of the old one.
@@ -308,17 +334,7 @@ impl Replica {
             pending.landed = shown_by_base;
         }
         self.talk.answered.clear();
-        let mut writes = Vec::new();
-        let settled = if planted(Mutant::ForgetSettled) { BTreeMap::new() } else { std::mem::take(&mut self.settled) };
-        for (place, bytes) in settled {
-            let Ok(op) = decode_op(&bytes) else { continue };
-            writes.push(Write::Remove(place_slot(Table::Settled, place)));
-            writes.push(Write::Put(place_slot(Table::Ops, place), bytes.clone()));
-            self.offer_again(place, bytes, op);
-        }
-        if !writes.is_empty() {
-            self.save_outbox(writes, Vec::new());
-        }
+        self.offer_settled_again();
         self.save_base(vec![Write::RemoveUnder(Slot { table: Table::Receipts, key: String::new() })]);
         let scopes: Vec<Scope> = self.base.scopes.keys().copied().collect();
         for scope in scopes {
@@ -327,10 +343,32 @@ impl Replica {
         self.stirred = true;
     }
 
-    fn offer_again(&mut self, place: Place, bytes: Vec<u8>, op: crate::sync::op::Op) {
-        let mut pending = Pending::new(place, bytes, op, PendingState::Waiting);
-        // Base shows it until the new snapshot takes over.
-        pending.landed = true;
-        self.outbox.insert(pending);
+    /// What settled in another history than this one waits again. Whether it did is stored with the ops, in one transaction,
+    /// so that neither a lost base nor a tab that ends half-way makes anybody forget to offer them.
+    pub(super) fn offer_settled_again(&mut self) {
+        if self.settled.is_empty() || self.settled_in == self.keeping.head.epoch || planted(Mutant::ForgetSettled) {
+            return;
+        }
+        self.settled_in = None;
+        let mut writes = vec![Write::Remove(epoch_slot())];
+        for (place, bytes) in std::mem::take(&mut self.settled) {
+            let Ok(op) = self.schema.read_op(&bytes) else { continue };
+            writes.push(Write::Remove(place_slot(Table::Settled, place)));
+            writes.push(Write::Put(place_slot(Table::Ops, place), bytes.clone()));
+            self.mark(op.key());
+            let mut pending = Pending::new(place, bytes, op, PendingState::Waiting);
+            // A base of the history before shows it until the new snapshot takes over.
+            let epoch = self.keeping.head.epoch;
+            let scope = self.scope_of(&pending);
+            pending.landed = scope.is_some_and(|scope| {
+                self.base
+                    .scopes
+                    .get(&scope)
+                    .is_some_and(|copy| copy.row.generation.is_some() && copy.row.epoch != epoch)
+            });
+            self.outbox.insert(pending);
+        }
+        self.save_outbox(writes, Vec::new());
+        self.stirred = true;
     }
 }

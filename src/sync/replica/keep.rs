@@ -8,14 +8,14 @@ use crate::model::scope::Scope;
 use crate::sync::op::{Code, Reason};
 use crate::sync::replica::base::Copy;
 use crate::sync::replica::stored::{
-    Generation, Head, Landing, ScopeRow, Tail, chunk_in, head_slot, place_in, place_slot, receipt_slot, row_bytes,
-    row_in, tail_slot, under_generation,
+    Generation, Head, Landing, ScopeRow, Tail, chunk_in, epoch_slot, head_slot, place_in, place_slot, receipt_slot,
+    row_bytes, row_in, tail_slot, under_generation,
 };
 use crate::sync::replica::{
     Alive, Database, Effect, Incident, Link, Memory, Notice, OnlyIf, Pending, PendingState, Place, Refused, Replica,
     Save, Saved, Slot, Table, Ticket, Timer, Tray, TrayEntry, Write,
 };
-use crate::sync::wire::{SnapshotChunk, decode, decode_op};
+use crate::sync::wire::{SnapshotChunk, decode};
 use serde_bytes::ByteBuf;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -435,6 +435,9 @@ impl Replica {
                 tail_stored = Some(bytes);
                 continue;
             }
+            if slot == epoch_slot() {
+                self.settled_in = decode(&bytes).unwrap_or(None);
+            }
             let Some(place) = place_in(&slot) else { continue };
             newest = newest.max(place + 1);
             if slot.table == Table::Ops {
@@ -486,7 +489,7 @@ impl Replica {
                 return None;
             }
         }
-        match decode_op(&bytes) {
+        match self.schema.read_op(&bytes) {
             Ok(op) => {
                 self.mark(op.key());
                 self.outbox.insert(Pending::new(place, bytes, op, PendingState::Waiting));
@@ -501,7 +504,7 @@ impl Replica {
         self.stirred = true;
         match decode::<TrayEntry>(bytes) {
             Ok(entry) => {
-                let op = decode_op(&entry.bytes).ok().map(Arc::new);
+                let op = self.schema.read_op(&entry.bytes).ok().map(Arc::new);
                 self.tray.insert(place, Refused { place, entry, op });
             }
             Err(_) => self.effects.push(Effect::Report(Incident::Stored(slot))),

@@ -6,7 +6,7 @@ use crate::model::record::Version;
 use crate::model::scope::Scope;
 use crate::sync::mutant::{Mutant, planted};
 use crate::sync::op::{Code, Outcome, Reason, Receipt};
-use crate::sync::replica::stored::{Landing, place_slot, receipt_slot, row_bytes};
+use crate::sync::replica::stored::{Landing, epoch_slot, place_slot, receipt_slot, row_bytes};
 use crate::sync::replica::{Pending, PendingState, Place, Replica, Table, Tray, Write};
 use crate::sync::wire::NIL_OP;
 
@@ -108,6 +108,10 @@ impl Replica {
         while self.settled.len() > SETTLED_KEPT_MAX {
             let Some((oldest, _)) = self.settled.pop_first() else { break };
             writes.push(Write::Remove(place_slot(Table::Settled, oldest)));
+        }
+        if !left.is_empty() && self.settled_in != self.keeping.head.epoch {
+            self.settled_in = self.keeping.head.epoch;
+            writes.push(Write::Put(epoch_slot(), row_bytes(&self.settled_in)));
         }
         if !writes.is_empty() {
             self.save_outbox(writes, left);

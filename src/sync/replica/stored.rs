@@ -113,6 +113,10 @@ pub fn receipt_slot(op: OpId) -> Slot {
 pub fn place_slot(table: Table, place: Place) -> Slot {
     Slot { table, key: format!("{place:016x}") }
 }
+/// The slot of the epoch in which the ops of `Table::Settled` settled, among them.
+pub fn epoch_slot() -> Slot {
+    Slot { table: Table::Settled, key: "epoch".to_owned() }
+}
 /// The place in such a slot.
 pub fn place_in(slot: &Slot) -> Option<Place> {
     Place::from_str_radix(&slot.key, 16).ok()

@@ -1,17 +1,19 @@
 //! The conversation with the server: connecting and being patient, hello and welcome, one push in flight, pulls where a
 //! frame went missing. Whatever is not an answer we can read changes nothing and is asked again later.
 
+use crate::model::id::OpId;
 use crate::model::record::Version;
 use crate::model::scope::Scope;
 use crate::sync::mutant::{Mutant, planted};
-use crate::sync::op::SCHEMA;
 use crate::sync::replica::act::PUSH_BYTES_MAX;
 use crate::sync::replica::keep::Tab;
-use crate::sync::replica::{Alive, Effect, Incident, Link, Notice, PendingState, Place, Replica, Timer, Write};
+use crate::sync::replica::{
+    Alive, Effect, Incident, Link, Notice, Pending, PendingState, Place, Replica, Timer, Write,
+};
 use crate::sync::wire::SnapshotWanted;
 use crate::sync::wire::{
-    FromDevice, FromServer, Hello, PROTOCOL, PUSH_OPS_MAX, Pull, Pulled, Push, Pushed, Refusal, ScopeState, Welcome,
-    decode, encode,
+    Frame, FromDevice, FromServer, Hello, PROTOCOL, PUSH_OPS_MAX, Pull, Pulled, Push, Pushed, Refusal, ScopeState,
+    Welcome, decode, encode,
 };
 use serde_bytes::ByteBuf;
 use std::collections::{BTreeMap, BTreeSet};
@@ -22,10 +24,15 @@ const BACKOFF_FIRST_MS: u64 = 400;
 const BACKOFF_LONGEST_MS: u64 = 30_000;
 /// A server that has not answered for this long is taken for gone, milliseconds.
 const ANSWER_WITHIN_MS: u64 = 15_000;
+/// A push, a pull or a chunk that was not answered for this long is taken for lost, milliseconds, on a line that lives
+/// otherwise too. On a line too slow for a large push the next ones are smaller, see `Talk::patience`.
+const OWN_ANSWER_WITHIN_MS: u64 = 45_000;
 /// After this much quiet the line is tried, milliseconds: below the minute after which proxies close it.
 const BEAT_EVERY_MS: u64 = 20_000;
 /// How long a settled op waits for its frame before the device asks for it, milliseconds.
 const SETTLE_WITHIN_MS: u64 = 300;
+/// Messages in a row that cannot be read before this build is taken for too old to read them: one may be an accident.
+const UNREADABLE_MAX: u32 = 1;
 /// An intent that was sent alone and not answered this often is sent after all others that do not need it.
 const SUSPECT_AFTER: u32 = 3;
 
@@ -83,6 +90,13 @@ pub(super) struct Talk {
     patience: usize,
     /// How often an intent, by its first place, was sent alone and not answered.
     failures: BTreeMap<Place, u32>,
+    /// Pushes in a row that the server could not store, and whether the next one waits for that reason.
+    push_attempts: u32,
+    push_waits: bool,
+    /// Somebody who was sent away hears of a new epoch in the answer to a push alone. Up to which op of the outbox one with
+    /// nothing in it has asked, and has been answered, so that no op goes before those that a restored server lost.
+    asks_epoch: Option<Place>,
+    knows_epoch: Option<Place>,
     pub(super) pulling: Option<BTreeSet<Scope>>,
     pub(super) want_pull: BTreeSet<Scope>,
     pub(super) want_follow: BTreeSet<Scope>,
@@ -91,15 +105,21 @@ pub(super) struct Talk {
     beating: bool,
     /// Whether anything was heard since the answer timer was set.
     heard_since: bool,
+    /// Scopes that are here and that the last full beat did not name.
+    unsaid: BTreeSet<Scope>,
+    /// Messages in a row that could not be read.
+    unread: u32,
     /// The chunk that was asked for. An answer to anything else came too late.
     pub(super) fetching: Option<SnapshotWanted>,
     pub(super) fetch_waits: bool,
     pub(super) fetch_attempts: u32,
+    /// Scopes of which a chunk did not come, and how often in a row: the others come first.
+    pub(super) fetch_failures: BTreeMap<Scope, u32>,
     /// Scopes a person looked at while they were not here, newest first.
     pub(super) opened: Vec<Scope>,
     /// Ops with a receipt that are still in the outbox.
     pub(super) answered: BTreeSet<Place>,
-    /// Whether the server writes a newer schema: nothing is applied, edits are still sent.
+    /// Whether the server writes what this build cannot read: the tidemarks stay, edits are still sent.
     frozen: bool,
     settle_set: bool,
 }
@@ -124,6 +144,7 @@ impl Talk {
         self.theirs.remove(&scope);
         self.want_pull.remove(&scope);
         self.want_follow.remove(&scope);
+        self.fetch_failures.remove(&scope);
         if self.fetching.as_ref().is_some_and(|wanted| wanted.scope == scope) {
             self.fetching = None;
         }
@@ -182,13 +203,13 @@ impl Replica {
                 if !self.talk.frozen {
                     self.pull();
                     self.fetch();
-                    self.purge();
                 }
+                self.purge();
                 self.refresh();
             }
             _ => {}
         }
-        let uncovered = !self.talk.answered.is_empty();
+        let uncovered = !self.talk.answered.is_empty() && !self.talk.frozen;
         if uncovered && !self.talk.settle_set && self.talk.line == Line::Open {
             self.talk.settle_set = true;
             self.effects.push(Effect::Wake { timer: Timer::Settle, after_ms: SETTLE_WITHIN_MS });
@@ -203,7 +224,7 @@ impl Replica {
         let followed = self.base.scopes.iter().filter(|(_, copy)| copy.follows(epoch));
         let hello = Hello {
             protocol: PROTOCOL,
-            schema: SCHEMA,
+            schema: self.schema.version,
             device: self.me.device,
             incarnation: self.me.incarnation,
             epoch,
@@ -251,6 +272,8 @@ impl Replica {
         self.talk.want_pull.clear();
         self.talk.want_follow.clear();
         self.talk.beating = false;
+        self.talk.asks_epoch = None;
+        self.talk.unsaid.clear();
         let sent = std::mem::take(&mut self.talk.sent);
         if sent.is_empty() {
             return;
@@ -298,6 +321,7 @@ impl Replica {
         self.talk.attempts = 0;
         self.talk.failures.clear();
         self.talk.fetch_waits = false;
+        self.talk.push_waits = false;
         if self.talk.stop == Some(Stop::SignedOut) {
             self.talk.stop = None;
         }
@@ -316,15 +340,22 @@ impl Replica {
         match timer {
             Timer::Reconnect if self.talk.line == Line::Waiting => self.talk.line = Line::Down,
             Timer::Answer => self.answer_is_due(),
+            Timer::Push if self.talk.push_waits => self.talk.push_waits = false,
+            Timer::Push if self.talk.asks_epoch.is_some() => self.start_over(),
+            Timer::Push if !self.talk.sent.is_empty() && !planted(Mutant::WaitForEver) => self.start_over(),
+            Timer::Pull if self.talk.pulling.is_some() => self.start_over(),
             Timer::Beat if self.talk.line == Line::Open => {
                 self.talk.beating = true;
                 self.send(&FromDevice::Beat);
                 self.effects.push(Effect::Wake { timer: Timer::Beat, after_ms: BEAT_EVERY_MS });
             }
             Timer::Settle => self.settle_is_due(),
-            Timer::Snapshot => self.talk.fetch_waits = false,
+            Timer::Snapshot => {
+                self.talk.fetch_waits = false;
+                self.talk.fetching = None;
+            }
             Timer::Alive => self.alive_rung(),
-            Timer::Reconnect | Timer::Beat => {}
+            Timer::Reconnect | Timer::Beat | Timer::Push | Timer::Pull => {}
         }
     }
 
@@ -336,7 +367,8 @@ impl Replica {
         if !owed || matches!(self.talk.line, Line::Down | Line::Waiting) {
             return;
         }
-        if self.talk.heard_since {
+        // A greeting is answered by a welcome; frames that come before it say nothing of it.
+        if self.talk.heard_since && self.talk.line != Line::Greeting {
             self.talk.heard_since = false;
             self.effects.push(Effect::Wake { timer: Timer::Answer, after_ms: ANSWER_WITHIN_MS });
         } else {
@@ -378,11 +410,31 @@ impl Replica {
         match decode::<FromServer>(bytes) {
             Ok(message) => self.heard(message),
             Err(_) if self.talk.frozen => {}
-            Err(error) => {
-                self.unreadable(error.to_string());
-                self.start_over();
-            }
+            Err(error) if self.met_unreadable(error.to_string()) => {}
+            Err(_) => self.start_over(),
         }
+    }
+
+    /// Something came that this build cannot read. Says whether that is its own fault, so that asking again is useless:
+    /// then the tidemarks stay where they are until there is a newer build.
+    pub(super) fn met_unreadable(&mut self, what: String) -> bool {
+        self.unreadable(what);
+        self.talk.unread = self.talk.unread.saturating_add(1);
+        let too_old = self.talk.line == Line::Open && self.talk.unread > UNREADABLE_MAX;
+        if too_old {
+            self.stand_still();
+        }
+        too_old
+    }
+
+    /// Stands still: nothing is applied or asked for in this conversation, edits are still sent.
+    pub(super) fn stand_still(&mut self) {
+        self.talk.frozen = true;
+        self.talk.told_to = 0;
+        self.talk.pulling = None;
+        self.talk.want_pull.clear();
+        self.talk.want_follow.clear();
+        self.say_alive_if_leading();
     }
 
     fn heard(&mut self, message: FromServer) {
@@ -390,6 +442,7 @@ impl Replica {
             FromServer::Welcome(welcome) if self.talk.line == Line::Greeting => self.welcome(welcome),
             FromServer::Pushed(pushed) => self.pushed(pushed),
             FromServer::Refused { refusal, says } => self.refused(refusal, says),
+            FromServer::ScopeLeave(scope) if self.talk.line == Line::Open => self.leave(scope),
             _ if self.talk.line != Line::Open || self.talk.frozen => {}
             FromServer::Frame(frame) => {
                 let scope = frame.scope;
@@ -403,8 +456,7 @@ impl Replica {
             FromServer::Pulled(pulled) => self.pulled(pulled),
             FromServer::Beat { head, now_ms, scopes } => self.beat(head, now_ms, scopes),
             FromServer::ScopeJoin(scope) => self.join(scope),
-            FromServer::ScopeLeave(scope) => self.leave(scope),
-            FromServer::Welcome(_) => {}
+            FromServer::ScopeLeave(_) | FromServer::Welcome(_) => {}
         }
     }
 
@@ -425,31 +477,41 @@ impl Replica {
         self.talk.attempts = 0;
         self.talk.welcomed = true;
         self.talk.offset_ms = welcome.now_ms - self.moment.now_ms;
-        self.talk.frozen = welcome.schema > SCHEMA;
+        self.talk.frozen = welcome.schema > self.schema.version;
         self.effects.push(Effect::Wake { timer: Timer::Beat, after_ms: BEAT_EVERY_MS });
         match self.keeping.head.epoch {
             Some(was) if was != welcome.epoch => {
                 self.talk.head = welcome.head;
                 self.epoch_changed(was, welcome.epoch);
             }
-            Some(_) => {}
-            None => self.keeping.head.epoch = Some(welcome.epoch),
+            Some(_) | None => {
+                self.keeping.head.epoch = Some(welcome.epoch);
+                self.offer_settled_again();
+            }
         }
         self.talk.head = self.talk.head.max(welcome.head);
-        self.talk.told_to = welcome.head;
+        self.talk.told_to = if self.talk.frozen { 0 } else { welcome.head };
         let theirs = |state: &ScopeState| (state.scope, Theirs { state: state.clone(), as_of: welcome.head });
         self.talk.theirs = welcome.scopes.iter().map(theirs).collect();
         for copy in self.base.scopes.values_mut() {
             copy.checked = false;
             copy.repairs = 0;
         }
-        if self.talk.frozen {
-            return;
-        }
         let gone: Vec<Scope> =
             self.base.scopes.keys().filter(|scope| !self.talk.theirs.contains_key(scope)).copied().collect();
         for scope in gone {
             self.leave(scope);
+        }
+        if self.talk.frozen {
+            if planted(Mutant::SkipNewer) {
+                let mut writes = Vec::new();
+                for state in &welcome.scopes {
+                    let frame = Frame { scope: state.scope, from: 0, to: welcome.head, entries: Vec::new() };
+                    self.apply_frame(frame, &mut writes);
+                }
+                self.save_base(writes);
+            }
+            return self.say_alive_if_leading();
         }
         for state in welcome.scopes {
             self.meet(&state, welcome.head, welcome.horizon);
@@ -488,10 +550,14 @@ impl Replica {
     fn refused(&mut self, refusal: Refusal, says: String) {
         match refusal {
             Refusal::SignedOut => self.talk.stop = Some(Stop::SignedOut),
-            Refusal::Revoked => self.talk.stop = Some(Stop::Revoked),
+            Refusal::Revoked => {
+                self.talk.stop = Some(Stop::Revoked);
+                self.talk.knows_epoch = None;
+            }
             Refusal::UpdateNeeded => self.talk.stop = Some(Stop::UpdateNeeded),
             Refusal::Malformed => self.unreadable(says),
             Refusal::TooSlow => self.talk.attempts = 0,
+            Refusal::Full => self.put_off_push(),
             Refusal::ServerOlder | Refusal::TooFast | Refusal::Stopping | Refusal::Failed => {}
         }
         let stopped = self.talk.stop.is_some();
@@ -502,8 +568,37 @@ impl Replica {
         self.say_alive_if_leading();
     }
 
+    /// The server has no room for a push. Nothing is wrong with its ops: they keep their turn, and the next push waits.
+    fn put_off_push(&mut self) {
+        for place in std::mem::take(&mut self.talk.sent) {
+            self.talk.failures.remove(&place);
+            if let Some(pending) = self.outbox.get_mut(place) {
+                pending.state = PendingState::Waiting;
+            }
+        }
+        let after_ms = Talk::backoff_ms(self.talk.push_attempts, self.moment.jitter);
+        self.talk.push_attempts = self.talk.push_attempts.saturating_add(1);
+        self.talk.push_waits = true;
+        self.effects.push(Effect::Wake { timer: Timer::Push, after_ms });
+        self.stirred = true;
+        self.hold_dependents();
+    }
+
+    /// A beat that names scopes names all that this member may see. One that is here and was not named twice was left,
+    /// and the word of it went missing; the next welcome decides.
+    fn missed_a_leave(&mut self, named: &[ScopeState]) -> bool {
+        let here = self.base.scopes.iter().filter(|(_, copy)| !copy.row.leaving).map(|(scope, _)| *scope);
+        let unsaid: BTreeSet<Scope> = here.filter(|scope| !named.iter().any(|state| state.scope == *scope)).collect();
+        let twice = unsaid.iter().any(|scope| self.talk.unsaid.contains(scope));
+        self.talk.unsaid = unsaid;
+        twice
+    }
+
     fn beat(&mut self, head: Version, now_ms: i64, scopes: Vec<ScopeState>) {
         self.talk.beating = false;
+        if !scopes.is_empty() && self.missed_a_leave(&scopes) {
+            return self.start_over();
+        }
         self.talk.told_to = self.talk.told_to.max(head);
         self.talk.head = self.talk.head.max(head);
         self.talk.offset_ms = now_ms - self.moment.now_ms;
@@ -511,7 +606,7 @@ impl Replica {
         for state in scopes {
             let scope = state.scope;
             if !self.base.scopes.contains_key(&scope) {
-                // The server sends us its frames, so it told us to join, and we did not hear it.
+                // We may see it, so we were told to join, and did not hear it.
                 self.join(scope);
                 continue;
             }
@@ -547,12 +642,14 @@ impl Replica {
         self.talk.pulling = Some(tidemarks.keys().copied().collect());
         let pull = Pull { tidemarks };
         self.send(&if follow.is_empty() { FromDevice::Pull(pull) } else { FromDevice::Follow(pull) });
+        self.effects.push(Effect::Wake { timer: Timer::Pull, after_ms: OWN_ANSWER_WITHIN_MS });
     }
 
     fn pulled(&mut self, pulled: Pulled) {
         if Some(pulled.epoch) != self.keeping.head.epoch {
             return self.start_over();
         }
+        self.talk.unread = 0;
         let asked = self.talk.pulling.take().unwrap_or_default();
         self.talk.head = self.talk.head.max(pulled.head);
         let mut writes: Vec<Write> = Vec::new();
@@ -564,6 +661,9 @@ impl Replica {
             self.save_base(writes);
         }
         for scope in &pulled.gone {
+            if let Some(copy) = self.base.scopes.get_mut(scope) {
+                copy.doubted |= copy.row.tidemark > pulled.head;
+            }
             self.fetch_anew(*scope);
         }
         if !pulled.more {
@@ -581,7 +681,13 @@ impl Replica {
         }
     }
 
-    pub(super) fn fetch_later(&mut self) {
+    /// A chunk was asked for; should its answer never come, it is asked for again.
+    pub(super) fn chunk_is_due(&mut self) {
+        self.effects.push(Effect::Wake { timer: Timer::Snapshot, after_ms: OWN_ANSWER_WITHIN_MS });
+    }
+
+    pub(super) fn fetch_later(&mut self, scope: Scope) {
+        *self.talk.fetch_failures.entry(scope).or_default() += 1;
         let after_ms = Talk::backoff_ms(self.talk.fetch_attempts, self.moment.jitter);
         self.talk.fetch_attempts = self.talk.fetch_attempts.saturating_add(1);
         self.talk.fetch_waits = true;
@@ -593,17 +699,23 @@ impl Replica {
     fn push(&mut self) {
         if let Some(push) = self.next_push() {
             self.send(&FromDevice::Push(push));
+            self.effects.push(Effect::Wake { timer: Timer::Push, after_ms: OWN_ANSWER_WITHIN_MS });
         }
     }
 
     /// A member who was removed is refused the channel, and may still hand in what they did before they knew.
     fn hand_in(&mut self) {
-        if let Some(push) = self.next_push() {
-            match encode(&push) {
-                Ok(bytes) => self.effects.push(Effect::Post(bytes)),
-                Err(error) => self.unreadable(error.to_string()),
-            }
+        if self.talk.asks_epoch.is_some() {
             return;
+        }
+        let newest = self.outbox.iter().map(|pending| pending.place).max().unwrap_or(0);
+        if self.talk.sent.is_empty() && self.talk.knows_epoch.is_none_or(|known| newest > known) {
+            self.talk.asks_epoch = Some(newest);
+            self.talk.batch += 1;
+            return self.post(&Push { batch: self.talk.batch, ops: Vec::new() });
+        }
+        if let Some(push) = self.next_push() {
+            return self.post(&push);
         }
         let unsettled =
             |state: &PendingState| matches!(state, PendingState::Storing | PendingState::Waiting | PendingState::Sent);
@@ -618,9 +730,19 @@ impl Replica {
         self.refresh();
     }
 
+    fn post(&mut self, push: &Push) {
+        match encode(push) {
+            Ok(bytes) => {
+                self.effects.push(Effect::Post(bytes));
+                self.effects.push(Effect::Wake { timer: Timer::Push, after_ms: OWN_ANSWER_WITHIN_MS });
+            }
+            Err(error) => self.unreadable(error.to_string()),
+        }
+    }
+
     /// The next ops in order, whole intents only; `None` while a push is in flight or nothing waits.
     fn next_push(&mut self) -> Option<Push> {
-        if !self.talk.sent.is_empty() {
+        if !self.talk.sent.is_empty() || self.talk.push_waits {
             return None;
         }
         let mut places = self.next_batch();
@@ -643,8 +765,9 @@ impl Replica {
         Some(Push { batch: self.talk.batch, ops })
     }
 
-    fn next_batch(&self) -> Vec<Place> {
-        let mut intents: Vec<Vec<&crate::sync::replica::Pending>> = Vec::new();
+    /// The outbox by intents.
+    fn intents(&self) -> Vec<Vec<&Pending>> {
+        let mut intents: Vec<Vec<&Pending>> = Vec::new();
         for pending in self.outbox.iter() {
             match intents.last_mut() {
                 Some(intent) if intent.last().is_some_and(|last| last.op.intent == pending.op.intent) => {
@@ -653,24 +776,44 @@ impl Replica {
                 _ => intents.push(vec![pending]),
             }
         }
+        intents
+    }
+
+    /// How often this intent was sent alone and not answered.
+    fn failures(&self, intent: &[&Pending]) -> u32 {
+        intent.first().and_then(|first| self.talk.failures.get(&first.place)).copied().unwrap_or(0)
+    }
+
+    /// Ops that others may overtake: those of intents that a server was sent again and again without an answer, and what
+    /// waits behind them: ops of the same records, and ops that need theirs.
+    pub fn overtaken(&self) -> BTreeSet<OpId> {
+        let mut keys = BTreeSet::new();
+        let mut ids = BTreeSet::new();
+        if self.talk.failures.values().all(|failures| *failures < SUSPECT_AFTER) {
+            return ids;
+        }
+        for intent in self.intents() {
+            let behind = intent.iter().any(|pending| {
+                keys.contains(&pending.op.key()) || pending.op.after.iter().any(|need| ids.contains(need))
+            });
+            if behind || self.failures(&intent) >= SUSPECT_AFTER {
+                keys.extend(intent.iter().map(|pending| pending.op.key()));
+                ids.extend(intent.iter().map(|pending| pending.op.id));
+            }
+        }
+        ids
+    }
+
+    fn next_batch(&self) -> Vec<Place> {
+        let mut intents = self.intents();
         intents.retain(|intent| intent.iter().all(|pending| pending.state == PendingState::Waiting));
-        let failures = |intent: &[&crate::sync::replica::Pending]| {
-            intent.first().and_then(|first| self.talk.failures.get(&first.place)).copied().unwrap_or(0)
-        };
+        let overtaken = self.overtaken();
         let most = if self.talk.patience == 0 { PUSH_OPS_MAX } else { self.talk.patience };
         let mut places = Vec::new();
         let mut bytes = 0;
         let mut taken = 0;
-        // What waits behind a suspect: the same records, and ops that need its ops.
-        let mut keys = BTreeSet::new();
-        let mut ids = BTreeSet::new();
         for intent in &intents {
-            let behind = intent.iter().any(|pending| {
-                keys.contains(&pending.op.key()) || pending.op.after.iter().any(|need| ids.contains(need))
-            });
-            if behind || failures(intent) >= SUSPECT_AFTER {
-                keys.extend(intent.iter().map(|pending| pending.op.key()));
-                ids.extend(intent.iter().map(|pending| pending.op.id));
+            if intent.iter().any(|pending| overtaken.contains(&pending.op.id)) {
                 continue;
             }
             let size: usize = intent.iter().map(|pending| pending.bytes.len() + 8).sum();
@@ -683,20 +826,29 @@ impl Replica {
             taken += 1;
         }
         if places.is_empty() {
-            let suspect = intents.iter().min_by_key(|intent| failures(intent));
+            let suspect = intents.iter().min_by_key(|intent| self.failures(intent));
             places.extend(suspect.into_iter().flatten().map(|pending| pending.place));
         }
         places
     }
 
     fn pushed(&mut self, pushed: Pushed) {
-        if pushed.batch != self.talk.batch || self.talk.sent.is_empty() {
+        if pushed.batch != self.talk.batch || (self.talk.sent.is_empty() && self.talk.asks_epoch.is_none()) {
             return;
         }
-        if self.keeping.head.epoch.is_some_and(|epoch| epoch != pushed.epoch) {
+        if let Some(was) = self.keeping.head.epoch.filter(|epoch| *epoch != pushed.epoch) {
+            if self.talk.stop == Some(Stop::Revoked) {
+                // In another history they may belong here again.
+                self.epoch_changed(was, pushed.epoch);
+                self.talk.stop = None;
+            }
             return self.start_over();
         }
+        if let Some(asked) = self.talk.asks_epoch.take() {
+            self.talk.knows_epoch = Some(asked);
+        }
         let sent = std::mem::take(&mut self.talk.sent);
+        self.talk.push_attempts = 0;
         self.talk.patience = self.talk.patience.saturating_mul(2).min(PUSH_OPS_MAX);
         for place in &sent {
             self.talk.failures.remove(place);

@@ -9,7 +9,7 @@ use crate::model::id::{IntentId, RecordId};
 use crate::model::value::Value;
 use crate::sync::op::Code;
 use uuid::Uuid;
-use world::{Faults, World};
+use world::{Answer, Faults, World};
 
 fn rid(number: u128) -> RecordId {
     RecordId(Uuid::from_u128(number))
@@ -179,6 +179,21 @@ fn a_restored_server_gets_back_what_it_lost() {
 }
 
 #[test]
+fn a_restored_server_gets_back_what_it_lost_from_a_device_that_lost_its_copy_too() {
+    let mut world = settled_world();
+    let backup = world.backup();
+    world.act(0, vec![Draft::set(key(Kind::Task, TASK), "title", "After the backup")]);
+    world.quiesce();
+    world.crash_tab(0);
+    world.evict(0);
+    world.restore(backup);
+    world.open_tab(0);
+    world.quiesce();
+    assert_eq!(world.server_title(key(Kind::Task, TASK)), "After the backup");
+    world.check();
+}
+
+#[test]
 fn a_scope_that_is_left_hands_in_its_edits_and_goes() {
     let mut world = World::new(2, &[1, 2]);
     world.open_tab(0);
@@ -235,6 +250,90 @@ fn an_op_no_server_can_digest_does_not_hold_up_the_others() {
     world.run(4_000);
     assert!(world.server_has(key(Kind::Tag, 0x50)), "the edit behind the poisoned one arrived");
     assert_eq!(world.tab(0).pending().count(), 1, "the poisoned one is still here");
+}
+
+#[test]
+fn an_answer_that_is_lost_on_a_line_that_lives_is_asked_for_again() {
+    for (nth, answer) in [Answer::Receipts, Answer::Pulled, Answer::Welcome].into_iter().enumerate() {
+        let mut world = settled_world();
+        if answer != Answer::Receipts {
+            world.line_is(false);
+        }
+        world.lose_next(answer);
+        world.act(0, vec![Draft::set(key(Kind::Task, TASK), "title", format!("Dig {nth}"))]);
+        world.line_is(true);
+        world.quiesce();
+        assert!(world.tab(0).status().up_to_date(), "{answer:?}: {:?}", world.tab(0).status());
+        assert_eq!(world.tab(0).pending().count(), 0, "{answer:?}");
+        assert_eq!(world.server_title(key(Kind::Task, TASK)), format!("Dig {nth}"));
+        world.check();
+    }
+}
+
+/// Two members' devices, both up to date, with the tree on the server.
+fn two_devices() -> World {
+    let mut world = World::new(3, &[1, 2]);
+    world.open_tab(0);
+    world.open_tab(1);
+    world.quiesce();
+    world.act(0, tree());
+    world.quiesce();
+    world
+}
+
+#[test]
+fn a_device_older_than_its_server_stands_still_and_keeps_sending() {
+    let mut world = two_devices();
+    world.update_server();
+    world.update_device(0);
+    world.quiesce();
+    let stood = world.tab(1).tidemarks();
+    world.act(0, vec![Draft::create(Kind::Milestone, rid(0x60)).with("title", "Water").with("project", rid(PROJECT))]);
+    world.act(1, vec![Draft::set(key(Kind::Task, TASK), "title", "Still digging")]);
+    world.act(1, vec![Draft::create(Kind::Project, rid(0x11)).with("title", "Lock")]);
+    world.quiesce();
+    let old = world.tab(1);
+    assert_eq!(old.status().link, Link::UpdateNeeded);
+    assert_eq!(old.tidemarks(), stood);
+    assert_eq!(old.view(key(Kind::Task, TASK)).expect("there").text("title"), "Still digging");
+    assert!(old.view(key(Kind::Project, 0x11)).is_some(), "what was made here is seen here");
+    assert_eq!(world.server_title(key(Kind::Task, TASK)), "Still digging");
+    world.update_device(1);
+    world.quiesce();
+    assert!(world.tab(1).view(key(Kind::Milestone, 0x60)).is_some());
+    world.check();
+}
+
+#[test]
+fn a_device_that_stands_still_leaves_what_it_may_no_longer_see() {
+    let mut world = two_devices();
+    world.update_server();
+    world.update_device(0);
+    world.quiesce();
+    world.act(0, vec![Draft::set(key(Kind::Project, PROJECT), "private", true)]);
+    world.quiesce();
+    assert_eq!(world.tab(1).status().link, Link::UpdateNeeded);
+    assert_eq!(world.tab(1).view(key(Kind::Task, TASK)), None);
+}
+
+#[test]
+fn what_cannot_be_read_stops_the_tidemark_before_it_and_nothing_else() {
+    let mut world = two_devices();
+    world.does_not_know(1, Kind::Milestone);
+    world.act(0, vec![Draft::create(Kind::Milestone, rid(0x60)).with("title", "Water").with("project", rid(PROJECT))]);
+    world.quiesce();
+    let stood = world.tab(1).tidemarks();
+    world.act(1, vec![Draft::set(key(Kind::Task, TASK), "title", "Still digging")]);
+    world.quiesce();
+    assert_eq!(world.tab(1).status().link, Link::UpdateNeeded);
+    assert_eq!(world.tab(1).tidemarks(), stood);
+    assert_eq!(world.server_title(key(Kind::Task, TASK)), "Still digging");
+    let said = world.incidents();
+    assert!((1..=3).contains(&said.len()), "it is said, and not again and again: {said:?}");
+    world.update_device(1);
+    world.quiesce();
+    assert!(world.tab(1).view(key(Kind::Milestone, 0x60)).is_some());
+    world.check();
 }
 
 #[test]

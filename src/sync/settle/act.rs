@@ -16,7 +16,7 @@ use crate::model::scope::Scope;
 use crate::model::value::{Name, Value};
 use crate::sync::merge;
 use crate::sync::mutant::{Mutant, planted};
-use crate::sync::op::{Action, Change, Class, Code, Op, Outcome, Reason, SCHEMA, SCHEMA_OLDEST};
+use crate::sync::op::{Action, Change, Class, Code, Op, Outcome, Reason};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -38,14 +38,8 @@ impl Done {
     }
 }
 
-/// Settles one op on top of the draft.
+/// Settles one op, in this build's form, on top of the draft.
 pub(super) fn act(draft: &mut Draft<'_>, op: &Op) -> Step<Done> {
-    if !(SCHEMA_OLDEST..=SCHEMA).contains(&op.schema) {
-        return refuse(
-            Code::Schema,
-            "It was made by a version of Tidemark this server does not understand. Export it, and update the older of the two.",
-        );
-    }
     match &op.action {
         Action::Create { fields } => create(draft, op, fields),
         Action::Set { changes } => set(draft, op, changes),

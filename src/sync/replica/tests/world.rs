@@ -11,6 +11,7 @@ use crate::sync::replica::{
     Database, Draft, Effect, Event, Identity, Incident, Moment, Notice, Replica, Save, Saved, Slot, Table, Ticket,
     Timer, Write,
 };
+use crate::sync::schema::{Schema, Upcaster};
 use crate::sync::settle::memory::InMemory;
 use crate::sync::settle::{Author, Authority, FrozenOp, intents};
 use crate::sync::wire::{
@@ -88,6 +89,7 @@ struct Machine {
     disk: Disk,
     /// Which tab holds the lock.
     lock: Option<usize>,
+    updates: u16,
 }
 
 pub struct World {
@@ -102,6 +104,12 @@ pub struct World {
     online: bool,
     refuse_next: Option<Code>,
     choke: Option<String>,
+    /// The next answer of this sort is lost, and nothing else is.
+    lose: Option<Answer>,
+    /// How often the server was updated to a newer build.
+    updates: u16,
+    /// The kind that this device's build does not know yet.
+    unknown: Option<(usize, Kind)>,
     /// Every op that was ever on a disk.
     stored: BTreeMap<OpId, Op>,
     discarded: BTreeSet<OpId>,
@@ -110,6 +118,20 @@ pub struct World {
 }
 
 pub struct Backup(InMemory);
+
+/// An answer that can get lost by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Answer {
+    Receipts,
+    Pulled,
+    Welcome,
+}
+
+/// The build after so many updates. None of them changed anything but its number.
+fn build(updates: u16) -> Schema {
+    const UPCASTERS: &[Upcaster] = &[|op| op];
+    Schema::new(SCHEMA + updates, &UPCASTERS[..usize::from(updates.min(1))])
+}
 
 fn workspace() -> WorkspaceId {
     WorkspaceId(Uuid::from_u128(0xF0))
@@ -134,6 +156,9 @@ impl World {
             online: true,
             refuse_next: None,
             choke: None,
+            lose: None,
+            updates: 0,
+            unknown: None,
             stored: BTreeMap::new(),
             discarded: BTreeSet::new(),
             refusals: Vec::new(),
@@ -146,7 +171,7 @@ impl World {
             world.join(member, &fields);
             let device = DeviceId(Uuid::from_u128(0xD0 + device as u128));
             let identity = Identity { workspace: workspace(), member, device, incarnation: 1 };
-            world.machines.push(Machine { identity, disk: Disk::new(), lock: None });
+            world.machines.push(Machine { identity, disk: Disk::new(), lock: None, updates: 0 });
         }
         world
     }
@@ -196,7 +221,7 @@ impl World {
         number
     }
     fn open(&mut self, number: usize, device: usize) {
-        let replica = Replica::new(self.machines[device].identity);
+        let replica = Replica::of_build(self.machines[device].identity, build(self.machines[device].updates));
         let effects = replica.start();
         let tab = Tab {
             device,
@@ -394,6 +419,33 @@ impl World {
     pub fn choke_on(&mut self, title: &str) {
         self.choke = Some(title.to_owned());
     }
+    pub fn lose_next(&mut self, answer: Answer) {
+        self.lose = Some(answer);
+    }
+    /// The browser throws away what can be fetched again.
+    pub fn evict(&mut self, device: usize) {
+        self.machines[device].disk.retain(|slot, _| slot.table.database() == Database::Outbox);
+    }
+    /// A newer build takes over the server.
+    pub fn update_server(&mut self) {
+        self.updates += 1;
+        self.drop_all_lines();
+    }
+    /// A device's first tab is loaded anew, with the build its server has.
+    pub fn update_device(&mut self, device: usize) {
+        self.machines[device].updates = self.updates;
+        self.unknown = None;
+        self.crash_tab(device);
+        self.open_tab(device);
+    }
+    /// What arrives of this kind cannot be read by this device's build.
+    pub fn does_not_know(&mut self, device: usize, kind: Kind) {
+        self.unknown = Some((device, kind));
+    }
+    /// What happened that should not have, since this was asked last.
+    pub fn incidents(&mut self) -> Vec<Incident> {
+        std::mem::take(&mut self.incidents)
+    }
     pub fn backup(&self) -> Backup {
         Backup(self.server.clone())
     }
@@ -463,7 +515,15 @@ impl World {
         let next = (records.len() > CHUNK_RECORDS).then(|| order(&records[CHUNK_RECORDS - 1]));
         records.truncate(CHUNK_RECORDS);
         let at = wanted.at.unwrap_or(self.server.head);
-        Some(SnapshotChunk { epoch: self.epoch, schema: SCHEMA, scope: wanted.scope, at, records, next, count })
+        Some(SnapshotChunk {
+            epoch: self.epoch,
+            schema: SCHEMA + self.updates,
+            scope: wanted.scope,
+            at,
+            records,
+            next,
+            count,
+        })
     }
 
     /// Settles a push; nothing comes back where the server chokes.
@@ -556,7 +616,7 @@ impl World {
                 }
                 Some(FromServer::Welcome(Welcome {
                     protocol: 1,
-                    schema: SCHEMA,
+                    schema: SCHEMA + self.updates,
                     workspace: workspace(),
                     member,
                     epoch: self.epoch,
@@ -580,16 +640,23 @@ impl World {
                 }
                 Some(FromServer::Pulled(self.pull(member, &pull.tidemarks)))
             }
-            FromDevice::Beat => {
-                let scopes = self.line_of(number).map(|line| line.follows.clone()).unwrap_or_default();
-                Some(FromServer::Beat {
-                    head: self.server.head,
-                    now_ms: self.now as i64,
-                    scopes: scopes.into_iter().map(|scope| self.state(scope)).collect(),
-                })
-            }
+            FromDevice::Beat => Some(FromServer::Beat {
+                head: self.server.head,
+                now_ms: self.now as i64,
+                scopes: visible.into_iter().map(|scope| self.state(scope)).collect(),
+            }),
         };
-        if let (Some(answer), Some(line)) = (answer, self.line_of(number)) {
+        let lost = |answer: &FromServer| {
+            matches!(
+                (self.lose, answer),
+                (Some(Answer::Receipts), FromServer::Pushed(_))
+                    | (Some(Answer::Pulled), FromServer::Pulled(_))
+                    | (Some(Answer::Welcome), FromServer::Welcome(_))
+            )
+        };
+        if answer.as_ref().is_some_and(lost) {
+            self.lose = None;
+        } else if let (Some(answer), Some(line)) = (answer, self.line_of(number)) {
             line.to_device.push_back(encode(&answer).expect("encodes"));
         }
         true
@@ -634,11 +701,25 @@ impl World {
             self.drop_line(number);
             return true;
         }
+        let bytes = self.as_read_by(number, bytes);
         if repeat {
             self.tell(number, Event::Received(bytes.clone()));
         }
         self.tell(number, Event::Received(bytes));
         true
+    }
+    /// What a build makes of bytes that name a kind it does not know: nothing it can read.
+    fn as_read_by(&self, number: usize, bytes: Vec<u8>) -> Vec<u8> {
+        let Some((_, kind)) = self.unknown.filter(|(device, _)| *device == self.tabs[&number].device) else {
+            return bytes;
+        };
+        let frames = match decode::<FromServer>(&bytes) {
+            Ok(FromServer::Frame(frame)) => vec![frame],
+            Ok(FromServer::Pulled(pulled)) => pulled.frames,
+            _ => Vec::new(),
+        };
+        let unknown = frames.iter().flat_map(|frame| &frame.entries).any(|entry| entry.kind == kind);
+        if unknown { vec![0xc1] } else { bytes }
     }
     fn dial(&mut self, number: usize, faults: bool) -> bool {
         let fails = !self.online || (faults && self.dice.one_in(5));
