@@ -24,7 +24,7 @@ demo: ## Set up, build, and run Tidemark with a demo workspace on a local databa
 .PHONY: test
 test: ## Set up and run every check: format, lints, tests of both faces, and real browsers.
 	@scripts/setup.sh compiler packages tools browser
-	@for target in lint unit build e2e; do $(MAKE) --no-print-directory "$$target" || exit 1; done
+	@for target in lint unit golden build e2e; do $(MAKE) --no-print-directory "$$target" || exit 1; done
 
 .PHONY: setup
 setup: ## Install everything that any target needs, and nothing that is already there.
@@ -55,6 +55,12 @@ lint: ## Check format, lints of both faces with warnings denied, and the types o
 .PHONY: unit
 unit: ## Run the tests that need no browser: units, properties, simulation, store, server, style.
 	$(ENV) cargo test --release --locked --features ssr
+
+# Without a face the crate is `model` and `sync` alone, so nothing of the screens is compiled for this.
+.PHONY: golden
+golden: ## Check in WebAssembly that every message has its frozen bytes, as `make unit` does natively.
+	$(ENV) CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER=wasm-bindgen-test-runner \
+	  cargo test --locked --target wasm32-unknown-unknown --test golden
 
 .PHONY: e2e
 e2e: ## Run the browser tests in end2end/ against the product that `make build` made.

@@ -6,7 +6,9 @@
 // What tests share among themselves is read with them.
 #![cfg_attr(not(test), warn(missing_docs))]
 
+#[cfg(any(feature = "ssr", feature = "hydrate"))]
 pub mod api;
+#[cfg(any(feature = "ssr", feature = "hydrate"))]
 pub mod app;
 #[cfg(feature = "hydrate")]
 pub mod browser;
