@@ -5,6 +5,7 @@
 //! What is simulated is what the world does to the code: time, network, tabs, the device's storage, the end of processes.
 //! The code itself is the one that people run.
 
+pub mod build;
 pub mod disk;
 pub mod oracle;
 pub mod people;

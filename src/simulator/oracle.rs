@@ -19,7 +19,7 @@ pub enum Invariant {
     /// No value of a person vanishes silently: it stands, was replaced by somebody who had seen it, or is kept in a conflict
     /// record.
     Shown,
-    /// The ops of one device land in the order in which they were made.
+    /// The ops of one device land in the order in which they were made, but for those that were never answered.
     CausalOrder,
     /// A tidemark never goes back within an epoch, unless its scope is fetched anew.
     Tidemark,
@@ -75,6 +75,8 @@ pub struct Places {
     pub outbox: BTreeSet<OpId>,
     /// In a tray.
     pub tray: BTreeSet<OpId>,
+    /// Sent again and again and never answered, so that others which do not need it may land before it.
+    pub overtaken: BTreeSet<OpId>,
 }
 
 /// Judges the server's state against every op that was stored on a device.
@@ -85,7 +87,7 @@ pub fn judge(truth: &Truth, made: &BTreeMap<OpId, Op>, places: &Places) -> Resul
     sequence(truth)?;
     fold(truth)?;
     orphans(truth)?;
-    causal_order(truth, made)?;
+    causal_order(truth, made, &places.overtaken)?;
     for op in made.values() {
         conserved(truth, op, places)?;
         shown(truth, made, op)?;
@@ -152,9 +154,10 @@ fn orphans(truth: &Truth) -> Result<(), Broken> {
 }
 
 /// In log order, the counters of one life of a device only rise.
-fn causal_order(truth: &Truth, made: &BTreeMap<OpId, Op>) -> Result<(), Broken> {
+fn causal_order(truth: &Truth, made: &BTreeMap<OpId, Op>, overtaken: &BTreeSet<OpId>) -> Result<(), Broken> {
     let mut newest: BTreeMap<(DeviceId, u32), u64> = BTreeMap::new();
-    for op in truth.entries.iter().filter_map(|entry| made.get(&entry.op?)) {
+    let in_line = |op: &&Op| !overtaken.contains(&op.id);
+    for op in truth.entries.iter().filter_map(|entry| made.get(&entry.op?)).filter(in_line) {
         let newest = newest.entry((op.device, op.incarnation)).or_insert(0);
         if op.counter < *newest {
             let says = format!("op {} of {} landed after {newest} of the same device", op.counter, op.device);

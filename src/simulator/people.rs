@@ -14,6 +14,44 @@ use uuid::Uuid;
 /// Of each kind, people edit only this many records.
 const SAME_RECORDS: usize = 2;
 
+/// What a person did, for whoever reads a failure.
+pub fn told(draft: &Draft) -> String {
+    let key = draft.key();
+    let id = key.id.to_string();
+    let record = format!("{} {}", key.kind.spec().name, id.get(..8).unwrap_or(&id));
+    let list = |values: &BTreeMap<Name, Value>| {
+        let values = values.iter().map(|(name, value)| format!("{name} = {}", brief(value)));
+        values.collect::<Vec<_>>().join(", ")
+    };
+    match draft {
+        Draft::Create { fields, .. } => format!("makes {record}: {}", list(fields)),
+        Draft::Set { values, .. } => format!("sets {} of {record}", list(values)),
+        Draft::Edit { changes, .. } => {
+            let values = changes.iter().map(|(name, change)| (name.clone(), change.now.clone())).collect();
+            format!("sets {} of {record}, as somebody who saw something older", list(&values))
+        }
+        Draft::Delete { .. } => format!("deletes {record}"),
+        Draft::Restore { .. } => format!("restores {record}"),
+        Draft::Command { name, .. } => format!("does \"{name}\" to {record}"),
+    }
+}
+
+/// A value in one short line; of an id its beginning.
+fn brief(value: &Value) -> String {
+    match value {
+        Value::Text(text) if Uuid::try_parse(text).is_ok() => text.get(..8).unwrap_or(text).to_owned(),
+        Value::Text(text) => format!("{text:?}"),
+        Value::List(entries) => format!("[{}]", entries.iter().map(brief).collect::<Vec<_>>().join(", ")),
+        Value::Map(parts) => {
+            let parts = parts.iter().map(|(name, part)| format!("{name}: {}", brief(part)));
+            format!("{{{}}}", parts.collect::<Vec<_>>().join(", "))
+        }
+        Value::Null => "nothing".to_owned(),
+        Value::Bool(yes) => yes.to_string(),
+        Value::Int(number) => number.to_string(),
+    }
+}
+
 /// A person with dice in hand, in front of what they see.
 pub struct Person<'a> {
     rng: ChaCha8Rng,

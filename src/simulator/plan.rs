@@ -63,6 +63,13 @@ pub enum What {
         /// In which tab of it.
         tab: usize,
     },
+    /// The tab ends at its next storage operation, just before or just after it; it is opened again a little later.
+    Brink {
+        /// On which device.
+        device: usize,
+        /// In which tab of it.
+        tab: usize,
+    },
     /// The tab is opened, if it was not.
     Open {
         /// On which device.
@@ -86,6 +93,29 @@ pub enum What {
     },
     /// The server's process ends at once and starts again on what it had stored.
     CrashServer,
+    /// The server's process ends over the next push: before it is stored, amid it, or after it and before anybody knows.
+    BrinkServer,
+    /// The server's disk is full from now on.
+    FillServer,
+    /// There is room again.
+    FreeServer,
+    /// The server is replaced by a newer build, which writes another schema.
+    UpdateServer,
+    /// The device gets the build that its server has.
+    Update {
+        /// Which.
+        device: usize,
+    },
+    /// A member is removed from the workspace.
+    Dismiss {
+        /// Who, by place; never the owner.
+        member: usize,
+    },
+    /// They accept an invitation, and are back.
+    Readmit {
+        /// Who, by place.
+        member: usize,
+    },
     /// The server's database is copied.
     Backup,
     /// The server's database is replaced by the copy, under a new epoch.
@@ -124,20 +154,38 @@ fn troubles(dice: u64) -> &'static [fn(usize, usize) -> What] {
     ];
     const TABS: &[fn(usize, usize) -> What] = &[
         |device, tab| What::Kill { device, tab },
+        |device, tab| What::Brink { device, tab },
+        |device, tab| What::Brink { device, tab },
         |device, tab| What::Open { device, tab },
         |device, tab| What::Freeze { device, tab },
         |device, tab| What::Thaw { device, tab },
         |device, tab| What::Open { device, tab },
     ];
-    const SERVER: &[fn(usize, usize) -> What] =
+    const SERVER: &[fn(usize, usize) -> What] = &[
+        |_, _| What::CrashServer,
+        |_, _| What::BrinkServer,
+        |_, _| What::BrinkServer,
+        |_, _| What::FillServer,
+        |_, _| What::FreeServer,
+        |_, _| What::Compact,
+    ];
+    const HISTORY: &[fn(usize, usize) -> What] =
         &[|_, _| What::CrashServer, |_, _| What::Backup, |_, _| What::Restore, |_, _| What::Compact];
+    const UPDATES: &[fn(usize, usize) -> What] =
+        &[|_, _| What::UpdateServer, |device, _| What::Update { device }, |device, _| What::Update { device }];
+    const PEOPLE: &[fn(usize, usize) -> What] = &[
+        |device, _| What::Dismiss { member: 1 + device % (MEMBERS - 1) },
+        |device, _| What::Readmit { member: 1 + device % (MEMBERS - 1) },
+        |device, _| What::Cut { device },
+        |device, _| What::Mend { device },
+    ];
     const DISK: &[fn(usize, usize) -> What] = &[
         |device, _| What::Fill { device },
         |device, _| What::Free { device },
         |device, _| What::Evict { device },
         |device, _| What::Skew { device },
     ];
-    [NETWORK, TABS, SERVER, DISK, NETWORK, TABS][(dice % 6) as usize]
+    [NETWORK, TABS, SERVER, DISK, HISTORY, UPDATES, PEOPLE, TABS][(dice % 8) as usize]
 }
 
 /// The history of a seed, in order of time.

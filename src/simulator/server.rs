@@ -9,12 +9,13 @@ use crate::server::core::{Clock, Core, CoreError, NewWorkspace, SystemChange};
 use crate::server::hub::{Subscriber, Subscription};
 use crate::server::store::sqlite::Sqlite;
 use crate::server::store::{Compaction, Page, Select, Store, StoreError, Write};
+use crate::simulator::build::{UPDATES_MAX, build};
 use crate::simulator::oracle::{Broken, Invariant, Truth, broken};
 use crate::simulator::world::minted;
 use crate::sync::op::{Entry, Receipt};
 use crate::sync::replica::Identity;
 use crate::sync::settle::{Author, Authority};
-use crate::sync::wire::{self, FromDevice, FromServer, SnapshotWanted};
+use crate::sync::wire::{self, FromDevice, FromServer, Push, Pushed, Refusal, SnapshotWanted};
 use futures::FutureExt;
 use rand_chacha::ChaCha8Rng;
 use sqlx::Row;
@@ -55,11 +56,59 @@ pub enum Keeps {
     InFiles,
 }
 
-/// A folder that no other world has, not even one that lives through the same seed at the same time.
+/// A folder that no other world has, not even one that lives through the same seed at the same time. In memory where there
+/// is such a folder: worlds end processes, not the power, so nothing depends on what a sync to disk costs.
 fn folder() -> PathBuf {
     static WORLDS: AtomicU64 = AtomicU64::new(0);
     let world = WORLDS.fetch_add(1, Ordering::Relaxed);
-    std::env::temp_dir().join(format!("tidemark-simulator-{}-{world}", std::process::id()))
+    let memory = PathBuf::from("/dev/shm");
+    let folder = if memory.is_dir() { memory } else { std::env::temp_dir() };
+    folder.join(format!("tidemark-simulator-{}-{world}", std::process::id()))
+}
+
+/// Where a process ends that is about to end over a push.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Brink {
+    /// Before anything of it is stored.
+    Before,
+    /// Between two statements of its transaction: when this table is written.
+    Amid(&'static str),
+    /// On disk, before anybody is told.
+    After,
+}
+
+impl Brink {
+    /// Every place, in the order in which a transaction passes them.
+    const ALL: &'static [Self] = &[
+        Self::Before,
+        Self::Amid("UPDATE ON workspace"),
+        Self::Amid("INSERT ON log"),
+        Self::Amid("INSERT ON record"),
+        Self::Amid("INSERT ON assigned"),
+        Self::Amid("INSERT ON receipt"),
+        Self::Amid("INSERT ON scope_sum"),
+        Self::Amid("INSERT ON quarantine"),
+        Self::After,
+        Self::After,
+    ];
+}
+
+/// What came of a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Heard {
+    /// It was answered, or needs no answer.
+    Whole,
+    /// The process ended over it.
+    Ended,
+}
+
+/// Whether a disk has room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Room {
+    /// It is full.
+    None,
+    /// There is more than a world needs.
+    Enough,
 }
 
 /// The server of one world.
@@ -72,6 +121,10 @@ pub struct Server {
     pub members: Vec<MemberId>,
     store: Sqlite,
     core: Core<Sqlite>,
+    /// How often it was updated to a newer build.
+    pub updates: u16,
+    /// Where it is about to end.
+    brink: Option<Brink>,
     /// By channel: its place in the live hub, once it said hello.
     lines: BTreeMap<u64, Option<Subscription>>,
     /// Channels to close, with a last message for each.
@@ -99,7 +152,7 @@ impl Server {
             }
         };
         let store = store.map_err(unexpected)?;
-        let core = Core::start(store.clone(), clock.clone());
+        let core = Core::of_build(store.clone(), clock.clone(), build(0));
         let workspace = WorkspaceId(minted(rng));
         let members: Vec<MemberId> = (0..crate::simulator::plan::MEMBERS).map(|_| MemberId(minted(rng))).collect();
         let owner =
@@ -117,6 +170,8 @@ impl Server {
             members,
             store,
             core,
+            updates: 0,
+            brink: None,
             lines: BTreeMap::new(),
             closing: Vec::new(),
             backup: None,
@@ -129,13 +184,19 @@ impl Server {
     ///
     /// # Errors
     /// When the core fails in a way that no fault explains.
-    pub async fn hear(&mut self, line: u64, identity: &Identity, bytes: &[u8]) -> Result<(), Broken> {
+    pub async fn hear(&mut self, line: u64, identity: &Identity, bytes: &[u8]) -> Result<Heard, Broken> {
         let message = match wire::decode::<FromDevice>(bytes) {
             Ok(message) => message,
             Err(error) => return broken(Invariant::World, format!("a device said something unreadable: {error}")),
         };
         let (workspace, member) = (self.workspace, identity.member);
         let answer = match message {
+            FromDevice::Hello(hello) if self.core.misfit(&hello).is_some() => {
+                if let Some((refusal, says)) = self.core.misfit(&hello) {
+                    self.say_goodbye(line, refusal, says.to_owned())?;
+                }
+                Ok(None)
+            }
             FromDevice::Hello(hello) => match self.core.welcome(workspace, member, &hello).await {
                 Ok(welcome) => {
                     let who = Subscriber {
@@ -151,10 +212,10 @@ impl Server {
                 }
                 Err(error) => Err(error),
             },
-            FromDevice::Push(push) => {
-                let author = Author { member, authority: Authority::Own };
-                self.core.push(workspace, &author, push).await.map(|pushed| Some(FromServer::Pushed(pushed)))
-            }
+            FromDevice::Push(push) => match self.settle(member, push).await? {
+                None => return Ok(Heard::Ended),
+                Some(pushed) => pushed.map(|pushed| Some(FromServer::Pushed(pushed))),
+            },
             FromDevice::Pull(pull) => {
                 self.core.pull(workspace, member, &pull).await.map(|pulled| Some(FromServer::Pulled(pulled)))
             }
@@ -179,6 +240,75 @@ impl Server {
             Ok(None) => {}
             Err(error) => self.refuse(line, &error)?,
         }
+        Ok(Heard::Whole)
+    }
+
+    /// Settles a push; `None` where the process ended over it.
+    async fn settle(&mut self, member: MemberId, push: Push) -> Result<Option<Result<Pushed, CoreError>>, Broken> {
+        let author = Author { member, authority: Authority::Own };
+        let Some(brink) = self.brink.take() else {
+            return Ok(Some(self.core.push(self.workspace, &author, push).await));
+        };
+        match brink {
+            Brink::Before => {}
+            Brink::After => drop(self.core.push(self.workspace, &author, push).await),
+            Brink::Amid(place) => {
+                let trap = format!(
+                    "CREATE TEMP TRIGGER brink BEFORE {place} BEGIN SELECT RAISE(ABORT, 'the process ends here'); END"
+                );
+                self.on_writer(trap).await?;
+                drop(self.core.push(self.workspace, &author, push).await);
+                self.on_writer("DROP TRIGGER brink".to_owned()).await?;
+            }
+        }
+        self.crash();
+        Ok(None)
+    }
+
+    /// Runs a statement on the one connection that writes.
+    async fn on_writer(&self, statement: String) -> Result<(), Broken> {
+        let statement = sqlx::raw_sql(sqlx::AssertSqlSafe(statement));
+        statement.execute(self.store.writer()).await.map(drop).map_err(unexpected)
+    }
+
+    /// The process is about to end over the next push.
+    pub fn totter(&mut self, dice: u64) {
+        self.brink = Brink::ALL.get((dice % Brink::ALL.len() as u64) as usize).copied();
+    }
+
+    /// The disk takes nothing more, or takes everything again.
+    ///
+    /// # Errors
+    /// When the database cannot be told.
+    pub async fn room(&self, room: Room) -> Result<(), Broken> {
+        let pages = match room {
+            Room::None => 1,
+            Room::Enough => u32::MAX - 1,
+        };
+        self.on_writer(format!("PRAGMA max_page_count = {pages}")).await
+    }
+
+    /// A newer build takes over.
+    pub fn update(&mut self) {
+        self.updates = (self.updates + 1).min(UPDATES_MAX);
+        self.crash();
+    }
+
+    /// A change of the server's own: somebody leaves, or comes back.
+    ///
+    /// # Errors
+    /// When the core fails in a way that no fault explains.
+    pub async fn change(&mut self, change: SystemChange) -> Result<(), Broken> {
+        match self.core.system(self.workspace, vec![change]).await {
+            Ok(_) | Err(CoreError::Refused(_) | CoreError::Store(StoreError::Full)) => Ok(()),
+            Err(error) => Err(unexpected(error)),
+        }
+    }
+
+    fn say_goodbye(&mut self, line: u64, refusal: Refusal, says: String) -> Result<(), Broken> {
+        let refused = FromServer::Refused { refusal, says };
+        self.closing.push((line, wire::encode(&refused).map_err(unexpected)?));
+        self.lines.remove(&line);
         Ok(())
     }
 
@@ -186,24 +316,23 @@ impl Server {
         if let CoreError::Store(StoreError::Damaged(_) | StoreError::Database(_)) = error {
             return Err(unexpected(format!("{error:?}")));
         }
-        let refused = FromServer::Refused { refusal: error.refusal(), says: error.to_string() };
-        self.closing.push((line, wire::encode(&refused).map_err(unexpected)?));
-        self.lines.remove(&line);
-        Ok(())
+        self.say_goodbye(line, error.refusal(), error.to_string())
     }
 
     /// Answers a push that came by a request of its own: the way left to a member who no longer belongs.
     ///
     /// # Errors
     /// When the core fails in a way that no fault explains.
-    pub async fn post(&mut self, identity: &Identity, bytes: &[u8]) -> Result<Option<Vec<u8>>, Broken> {
-        let FromDevice::Push(push) = wire::decode::<FromDevice>(bytes).map_err(unexpected)? else {
-            return broken(Invariant::World, "a device posted something else than a push");
-        };
-        let author = Author { member: identity.member, authority: Authority::Own };
-        match self.core.push(self.workspace, &author, push).await {
-            Ok(pushed) => wire::encode(&FromServer::Pushed(pushed)).map(Some).map_err(unexpected),
-            Err(error) => Err(unexpected(format!("{error:?}"))),
+    pub async fn post(&mut self, identity: &Identity, bytes: &[u8]) -> Result<(Heard, Option<Vec<u8>>), Broken> {
+        let push = wire::decode::<Push>(bytes).map_err(unexpected)?;
+        match self.settle(identity.member, push).await? {
+            None => Ok((Heard::Ended, None)),
+            Some(Ok(pushed)) => {
+                let answer = wire::encode(&FromServer::Pushed(pushed)).map_err(unexpected)?;
+                Ok((Heard::Whole, Some(answer)))
+            }
+            Some(Err(CoreError::Store(StoreError::Full))) => Ok((Heard::Whole, None)),
+            Some(Err(error)) => Err(unexpected(format!("{error:?}"))),
         }
     }
 
@@ -258,7 +387,7 @@ impl Server {
     fn start_again(&mut self, store: Sqlite) {
         self.lines.clear();
         self.closing.clear();
-        self.core = Core::start(store.clone(), self.clock.clone());
+        self.core = Core::of_build(store.clone(), self.clock.clone(), build(self.updates));
         self.store = store;
     }
 
@@ -300,7 +429,10 @@ impl Server {
     pub async fn compact(&mut self) -> Result<(), Broken> {
         let what = Compaction { entries_max: u64::MAX >> 1, log_before_ms: self.clock.now_ms(), receipts_before_ms: 0 };
         let write = self.store.begin().await.map_err(unexpected)?;
-        write.compact(self.workspace, what).await.map_err(unexpected)?;
+        match write.compact(self.workspace, what).await {
+            Ok(_) | Err(StoreError::Full) => {}
+            Err(error) => return Err(unexpected(error)),
+        }
         self.crash();
         Ok(())
     }

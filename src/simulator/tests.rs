@@ -5,13 +5,13 @@ use super::{live, live_all};
 use crate::sync::mutant::{Mutant, plant};
 
 /// Seeds lived through by every run of the tests. `tidemark simulate` lives through as many more as one likes.
-const SEEDS: u64 = 1_000;
+const SEEDS: u64 = 10_000;
 
 /// Seeds within which a planted bug has to be noticed.
-const MUTANT_SEEDS: u64 = 300;
+const MUTANT_SEEDS: u64 = 1_000;
 
 #[test]
-fn nothing_is_lost_in_a_thousand_seeds() {
+fn nothing_is_lost_in_ten_thousand_seeds() {
     let threads = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
     match live_all(0..SEEDS, threads) {
         Ok(lives) => {

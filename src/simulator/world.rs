@@ -1,21 +1,24 @@
 //! Devices, tabs, network and server of one seed, on one queue ordered by virtual time. Everything random comes from the
 //! seed, and nothing runs beside anything else, so that a seed is the same history every time.
 
+use crate::model::choice::Role;
 use crate::model::id::{DeviceId, IntentId, OpId};
 use crate::model::kinds::Kind;
 use crate::model::record::{Key, Record};
 use crate::model::scope::Scope;
+use crate::server::core::SystemChange;
+use crate::simulator::build::build;
 use crate::simulator::disk::Disk;
 use crate::simulator::oracle::{self, Broken, Invariant, Places, Truth, broken};
 use crate::simulator::plan::{DEVICES, Step, TABS, TROUBLE_MS, What, member_of};
-use crate::simulator::server::{Keeps, Server};
+use crate::simulator::server::{Heard, Keeps, Room, Server};
 use crate::simulator::{Lives, people};
 use crate::sync::op::Op;
 use crate::sync::replica::{
     Database, Effect, Event, Identity, Incident, Link, Memory, Moment, Notice, Pending, PendingState, Replica, Save,
     Saved, Slot, Table, Timer, TrayEntry,
 };
-use crate::sync::wire::{self, FromServer, SnapshotWanted};
+use crate::sync::wire::{self, FromDevice, FromServer, SnapshotWanted};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -29,6 +32,8 @@ const REST_MS: i64 = 900_000;
 /// How long everybody goes on before the world may be called at rest, virtual milliseconds: what went missing on a line that
 /// still stands is found by the next beats.
 const LOOK_MS: i64 = 60_000;
+/// How long it takes until a tab that ended by itself is opened again, virtual milliseconds.
+const REOPEN_MS: i64 = 2_000;
 /// Events after which a world that does not come to rest is called stuck.
 const EVENTS_MAX: u64 = 60_000;
 
@@ -81,6 +86,8 @@ struct Tab {
     /// When the last message of the channel arrives, so that messages keep their order unless trouble reorders them.
     arrives_ms: [i64; 2],
     tidemarks: BTreeMap<Scope, u64>,
+    /// Whether its build is too old for what the server writes.
+    stands_still: bool,
 }
 
 /// One device.
@@ -92,6 +99,19 @@ struct Device {
     online: bool,
     skew_ms: i64,
     lives: u64,
+    /// How often it was updated to a newer build.
+    updates: u16,
+    /// Which tabs end at their next storage operation.
+    brinks: [Option<Brink>; TABS],
+}
+
+/// Where a tab ends that is about to end over a storage operation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Brink {
+    /// Before it.
+    Before,
+    /// After it, and before it hears of it.
+    After,
 }
 
 /// The whole world of one seed.
@@ -104,10 +124,14 @@ pub struct World {
     pub server: Server,
     devices: Vec<Device>,
     lines: u64,
+    /// The newest line that ended with the server's process: what was on its way there is gone.
+    lines_ended: u64,
     restores: u64,
     healed: bool,
     /// Every op that was stored on a device, and with it promised to its author.
     pub made: BTreeMap<OpId, Op>,
+    /// Ops that others may have overtaken, because no server answered them.
+    overtaken: BTreeSet<OpId>,
     /// What happened, for a person who reads a failure.
     pub history: Vec<String>,
 }
@@ -134,6 +158,8 @@ impl World {
                 online: true,
                 skew_ms: 0,
                 lives: 0,
+                updates: 0,
+                brinks: [None; TABS],
             })
             .collect();
         let mut world = Self {
@@ -144,9 +170,11 @@ impl World {
             server,
             devices,
             lines: 0,
+            lines_ended: 0,
             restores: 0,
             healed: false,
             made: BTreeMap::new(),
+            overtaken: BTreeSet::new(),
             history: Vec::new(),
         };
         for device in 0..DEVICES {
@@ -194,8 +222,11 @@ impl World {
         self.devices.iter().all(|device| {
             device.tabs.iter().flatten().all(|tab| {
                 let status = tab.replica.status();
+                let mut pending = tab.replica.pending();
                 let stored = tab.replica.pending().all(|pending| pending.state != PendingState::Storing);
-                stored && (!tab.replica.leads() || status.up_to_date() || status.link == Link::Revoked)
+                let handed_in = pending.all(|pending| matches!(pending.state, PendingState::Held(_)));
+                let sent_away = status.link == Link::Revoked && handed_in;
+                stored && (!tab.replica.leads() || status.up_to_date() || sent_away)
             })
         })
     }
@@ -211,6 +242,15 @@ impl World {
         }
         let tidemarks = tab.replica.tidemarks();
         let was = std::mem::replace(&mut tab.tidemarks, tidemarks.clone());
+        let moved = |was: &BTreeMap<Scope, u64>| {
+            let moved = |(scope, was): (&Scope, &u64)| tidemarks.get(scope).is_some_and(|now| now != was);
+            was.iter().any(moved)
+        };
+        let stands_still = std::mem::replace(&mut tab.stands_still, tab.replica.status().link == Link::UpdateNeeded);
+        if stands_still && tab.stands_still && moved(&was) {
+            let says = format!("device {}: a tidemark moved over what its build cannot read", id.device);
+            return broken(Invariant::Tidemark, says);
+        }
         match was.iter().find(|(scope, was)| tidemarks.get(scope).is_some_and(|now| now < was)) {
             Some((scope, was)) => {
                 let now = tidemarks.get(scope);
@@ -250,7 +290,7 @@ impl World {
     /// Holds what every device has against what the server has.
     async fn judge(&mut self) -> Result<Lives, Broken> {
         let truth = self.server.truth().await?;
-        let mut places = Places::default();
+        let mut places = Places { overtaken: self.overtaken.clone(), ..Places::default() };
         for device in 0..DEVICES {
             self.gather(device, &mut places)?;
         }
@@ -388,8 +428,14 @@ impl World {
             }
             Next::Post(id, bytes) => {
                 let device = &self.devices[id.device];
-                let answer = if device.online { self.server.post(&device.identity, &bytes).await? } else { None };
-                match answer {
+                let (online, identity) = (device.online, device.identity);
+                let mut answer = None;
+                if online && self.tab(id).is_some() && !self.mishap(50) {
+                    let (heard, said) = self.server.post(&identity, &bytes).await?;
+                    self.end_lines_if(heard);
+                    answer = said;
+                }
+                match answer.filter(|_| !self.mishap(50)) {
                     Some(answer) => self.tell(id, Event::Received(answer)).await,
                     None => self.tell(id, Event::Disconnected).await,
                 }
@@ -398,7 +444,13 @@ impl World {
                 let device = &self.devices[id.device];
                 let member = device.identity.member;
                 let chunk = if device.online { self.server.snapshot(member, &wanted).await? } else { None };
-                self.tell(id, Event::Fetched(wanted, chunk)).await
+                if self.mishap(100) {
+                    self.note(format!("device {}: a chunk never comes", id.device));
+                    return Ok(());
+                }
+                let chunk = chunk.filter(|_| !self.mishap(50));
+                self.soon(60, Next::Event(id, Event::Fetched(wanted, chunk)));
+                Ok(())
             }
         }
     }
@@ -412,6 +464,8 @@ impl World {
             return Ok(());
         }
         let effects = tab.replica.step(Moment { now_ms, jitter }, event);
+        let overtaken = tab.replica.overtaken();
+        self.overtaken.extend(overtaken);
         self.watch_tidemarks(id)?;
         self.carry_out(id, effects).await
     }
@@ -474,8 +528,26 @@ impl World {
         if !alive && self.rng.next_u64().is_multiple_of(2) {
             return Ok(());
         }
+        let brink = if alive { self.devices[id.device].brinks[id.tab].take() } else { None };
+        if let Some(brink) = brink {
+            self.note(format!("device {} tab {} ends {brink:?} it stores", id.device, id.tab));
+            if brink == Brink::After {
+                self.store(id, &save)?;
+            }
+            self.kill(id.device, id.tab);
+            let what = What::Open { device: id.device, tab: id.tab };
+            self.at(self.now_ms + REOPEN_MS, Next::Step(Step { at_ms: 0, dice: 0, what }));
+            return Ok(());
+        }
+        let saved = self.store(id, &save)?;
+        self.at(self.now_ms + 1, Next::Event(id, Event::Saved(save.ticket, saved)));
+        Ok(())
+    }
+
+    /// Carries out a storage transaction. An op that is stored is promised to its author from then on.
+    fn store(&mut self, id: TabId, save: &Save) -> Result<Saved, Broken> {
         let device = &mut self.devices[id.device];
-        let saved = device.disk.save(&save);
+        let saved = device.disk.save(save);
         if saved == Saved::Done {
             for write in &save.writes {
                 if let crate::sync::replica::Write::Put(slot, bytes) = write
@@ -489,8 +561,7 @@ impl World {
                 }
             }
         }
-        self.at(self.now_ms + 1, Next::Event(id, Event::Saved(save.ticket, saved)));
-        Ok(())
+        Ok(saved)
     }
 
     async fn connect(&mut self, id: TabId) -> Result<(), Broken> {
@@ -519,19 +590,47 @@ impl World {
     fn send(&mut self, id: TabId, bytes: Vec<u8>) {
         let Some(line) = self.tab(id).and_then(|tab| tab.line) else { return };
         let at_ms = self.arrival(id, 0);
-        if !self.healed && self.rng.next_u64().is_multiple_of(200) {
+        if self.mishap(200) {
             self.at(at_ms + 5, Next::Heard(id, line, bytes.clone()));
         }
-        self.at(at_ms, Next::Heard(id, line, bytes));
+        if self.mishap(150) {
+            self.note(format!("device {}: a message to the server is lost: {}", id.device, sort_of(&bytes)));
+        } else {
+            self.at(at_ms, Next::Heard(id, line, bytes));
+        }
     }
 
     async fn heard(&mut self, id: TabId, line: u64, bytes: &[u8]) -> Result<(), Broken> {
-        if self.tab(id).is_some_and(|tab| tab.line == Some(line)) {
+        let stands = self.tab(id).is_some_and(|tab| tab.line == Some(line));
+        // What was on its way when a line broke may still come out at the other end, unless that is gone too.
+        let late = !stands
+            && line > self.lines_ended
+            && matches!(wire::decode(bytes), Ok(FromDevice::Push(_)))
+            && self.rng.next_u64().is_multiple_of(2);
+        if stands || late {
             let identity = self.devices[id.device].identity;
-            self.server.hear(line, &identity, bytes).await?;
+            let heard = self.server.hear(line, &identity, bytes).await?;
+            self.end_lines_if(heard);
             self.deliver().await?;
         }
         Ok(())
+    }
+
+    /// Where the server's process ended, all lines end with it.
+    fn end_lines_if(&mut self, heard: Heard) {
+        if heard == Heard::Ended {
+            self.note("the server ended over a push".to_owned());
+            self.end_lines();
+        }
+    }
+    fn end_lines(&mut self) {
+        self.lines_ended = self.lines;
+        (0..DEVICES).for_each(|device| self.break_lines(device));
+    }
+
+    /// Whether something goes wrong that does so once in this many times, while there is trouble.
+    fn mishap(&mut self, once_in: u64) -> bool {
+        !self.healed && self.rng.next_u64().is_multiple_of(once_in)
     }
 
     /// Puts everything the server has to say on its way: lost, twice or late while there is trouble.
@@ -546,13 +645,12 @@ impl World {
             };
             let fate = if self.healed { 1_000 } else { self.rng.next_u64() % 300 };
             match fate {
-                0 if is_frame(&bytes) => self.note(format!("device {}: a frame is lost", id.device)),
-                // A channel that loses an answer has broken: it keeps the order of what it carries, and acknowledges it.
-                0 => {
-                    self.note(format!("device {}: the line breaks with an answer on it", id.device));
+                0 | 1 => self.note(format!("device {}: a message is lost: {}", id.device, sort_of(&bytes))),
+                2 => {
+                    self.note(format!("device {}: the line breaks with a message on it", id.device));
                     self.break_line(id);
                 }
-                1 => {
+                3 => {
                     self.at(at_ms, Next::Said(id, line, bytes.clone()));
                     self.at(at_ms + 7, Next::Said(id, line, bytes));
                 }
@@ -595,7 +693,7 @@ impl World {
         }
         self.devices[device].lives += 1;
         let life = self.devices[device].lives;
-        let replica = Replica::new(self.devices[device].identity);
+        let replica = Replica::of_build(self.devices[device].identity, build(self.devices[device].updates));
         let effects = replica.start();
         self.devices[device].tabs[tab] = Some(Tab {
             life,
@@ -606,6 +704,7 @@ impl World {
             line: None,
             arrives_ms: [0; 2],
             tidemarks: BTreeMap::new(),
+            stands_still: false,
         });
         self.carry_out(TabId { device, tab, life }, effects).await?;
         if self.devices[device].leader.is_none() {
@@ -675,14 +774,44 @@ impl World {
                 Ok(())
             }
             What::Thaw { device, tab } => self.thaw(device, tab).await,
+            What::Brink { device, tab } => {
+                let brink = if step.dice.is_multiple_of(2) { Brink::Before } else { Brink::After };
+                self.devices[device].brinks[tab] = Some(brink);
+                Ok(())
+            }
             What::CrashServer => {
-                (0..DEVICES).for_each(|device| self.break_lines(device));
+                self.end_lines();
                 self.server.crash();
+                Ok(())
+            }
+            What::BrinkServer => {
+                self.server.totter(step.dice);
+                Ok(())
+            }
+            What::FillServer => self.server.room(Room::None).await,
+            What::FreeServer => self.server.room(Room::Enough).await,
+            What::UpdateServer => {
+                self.end_lines();
+                self.server.update();
+                Ok(())
+            }
+            What::Update { device } => self.update(device).await,
+            What::Dismiss { member } => {
+                self.server.change(SystemChange::Leave { member: self.server.members[member] }).await?;
+                self.deliver().await
+            }
+            What::Readmit { member } => {
+                let (name, role) = ("Member".to_owned(), Role::Member);
+                self.server.change(SystemChange::Join { member: self.server.members[member], name, role }).await?;
+                self.deliver().await?;
+                for device in (0..DEVICES).filter(|device| member_of(*device) == member) {
+                    self.reload(device, Link::Revoked).await?;
+                }
                 Ok(())
             }
             What::Backup => self.server.backup().await,
             What::Restore => {
-                (0..DEVICES).for_each(|device| self.break_lines(device));
+                self.end_lines();
                 self.restores += u64::from(self.server.restore().await?);
                 Ok(())
             }
@@ -709,6 +838,26 @@ impl World {
         }
     }
 
+    /// The device gets the build its server has: its tabs are loaded anew.
+    async fn update(&mut self, device: usize) -> Result<(), Broken> {
+        if self.devices[device].updates == self.server.updates {
+            return Ok(());
+        }
+        self.devices[device].updates = self.server.updates;
+        (0..TABS).for_each(|tab| self.kill(device, tab));
+        self.open(device, 0).await
+    }
+
+    /// A person loads the page anew where the link stands like that.
+    async fn reload(&mut self, device: usize, link: Link) -> Result<(), Broken> {
+        let stands = |tab: &Tab| tab.replica.status().link == link;
+        if self.devices[device].tabs.iter().flatten().any(stands) {
+            (0..TABS).for_each(|tab| self.kill(device, tab));
+            self.open(device, 0).await?;
+        }
+        Ok(())
+    }
+
     fn nudge(&mut self, device: usize) {
         for tab in 0..TABS {
             if let Some(id) = self.tab_id(device, tab) {
@@ -733,7 +882,9 @@ impl World {
         let mut ids = ChaCha8Rng::seed_from_u64(!dice);
         let intent = IntentId(minted(&mut ids));
         let drafts: Vec<_> = drafts.into_iter().map(|draft| (OpId(minted(&mut ids)), draft)).collect();
-        self.note(format!("device {device} tab {tab}: {drafts:?}"));
+        for (op, draft) in &drafts {
+            self.note(format!("device {device} tab {tab} {} (op {op})", people::told(draft)));
+        }
         self.tell(id, Event::Act { intent, drafts }).await
     }
 
@@ -741,6 +892,7 @@ impl World {
     async fn heal(&mut self) -> Result<(), Broken> {
         self.healed = true;
         self.note("everything heals".to_owned());
+        self.server.room(Room::Enough).await?;
         for device in 0..DEVICES {
             self.devices[device].disk.full = false;
             self.devices[device].online = true;
@@ -756,6 +908,8 @@ impl World {
                     self.kill(device, tab);
                 }
             }
+            self.update(device).await?;
+            self.reload(device, Link::Revoked).await?;
             self.open(device, 0).await?;
             self.nudge(device);
         }
@@ -772,9 +926,28 @@ enum Doing {
     Administration,
 }
 
-/// Whether the server says something of its own accord that the device must find missing by itself.
-fn is_frame(bytes: &[u8]) -> bool {
-    matches!(wire::decode(bytes), Ok(FromServer::Frame(_)))
+/// What a message is, for a person who reads a failure.
+fn sort_of(bytes: &[u8]) -> &'static str {
+    if let Ok(message) = wire::decode::<FromServer>(bytes) {
+        return match message {
+            FromServer::Welcome(_) => "the welcome",
+            FromServer::Frame(_) => "a frame",
+            FromServer::Pushed(_) => "receipts",
+            FromServer::Pulled(_) => "what was pulled",
+            FromServer::Beat { .. } => "a beat",
+            FromServer::ScopeJoin(_) => "word of a scope to join",
+            FromServer::ScopeLeave(_) => "word of a scope to leave",
+            FromServer::Refused { .. } => "a refusal",
+        };
+    }
+    match wire::decode::<FromDevice>(bytes) {
+        Ok(FromDevice::Hello(_)) => "a hello",
+        Ok(FromDevice::Push(_)) => "a push",
+        Ok(FromDevice::Pull(_)) => "a pull",
+        Ok(FromDevice::Follow(_)) => "a follow",
+        Ok(FromDevice::Beat) => "a beat",
+        Err(_) => "unreadable",
+    }
 }
 
 /// Everything a copy shows.
