@@ -3,7 +3,8 @@
 //! until it is updated. `SCHEMA` rises whenever something is stored that an older build cannot read, or would misread.
 
 use crate::sync::op::{Code, Op, Reason, SCHEMA};
-use crate::sync::wire::{WireError, decode_op};
+use crate::sync::wire::{WireError, decode, decode_op};
+use serde::Deserialize;
 
 /// Rewrites an op of one schema into the next one.
 pub type Upcaster = fn(Op) -> Op;
@@ -67,6 +68,17 @@ impl Schema {
     pub fn read_op(&self, bytes: &[u8]) -> Result<Op, WireError> {
         let op = decode_op(bytes)?;
         Ok(if self.refuses(op.schema).is_some() { op } else { self.upcast_known(op) })
+    }
+
+    /// Whether these bytes are an op that a newer build froze, in another tab of the same device.
+    pub fn is_newer(&self, bytes: &[u8]) -> bool {
+        /// What every build can tell of an op.
+        #[derive(Deserialize)]
+        struct Outline {
+            #[serde(rename = "v")]
+            schema: u16,
+        }
+        decode::<Outline>(bytes).is_ok_and(|outline| outline.schema > self.version)
     }
 
     fn upcast_known(&self, op: Op) -> Op {

@@ -337,6 +337,32 @@ fn what_cannot_be_read_stops_the_tidemark_before_it_and_nothing_else() {
 }
 
 #[test]
+fn what_a_tab_of_a_newer_build_stored_is_left_to_it() {
+    for (newer, in_tray) in [(1, 0), (0, 1)] {
+        let mut world = settled_world();
+        world.act(0, vec![Draft::create(Kind::Tag, rid(0x70)).with("title", "wet")]);
+        let mut op = (*world.tab(0).pending().next().expect("it waits").op).clone();
+        world.quiesce();
+        op.id = OpId(Uuid::from_u128(0x71));
+        op.schema += newer;
+        let bytes = crate::sync::wire::encode(&op).expect("encodes");
+        // A kind of the same length that nobody knows yet.
+        let at = bytes.windows(4).position(|window| window == b"\xa3tag").expect("the kind");
+        let mut unknown = bytes;
+        unknown[at + 1..at + 4].copy_from_slice(b"lag");
+        world.crash_tab(0);
+        world.append(0, unknown.clone());
+        world.open_tab(0);
+        world.quiesce();
+        assert_eq!(world.tab(0).tray().count(), in_tray);
+        assert_eq!(world.appended(0), (newer == 1).then_some(&unknown));
+        world.act(0, vec![Draft::set(key(Kind::Task, TASK), "title", "And on it goes")]);
+        world.quiesce();
+        assert_eq!(world.server_title(key(Kind::Task, TASK)), "And on it goes");
+    }
+}
+
+#[test]
 fn ids_of_retries_are_asked_for() {
     let world = settled_world();
     assert_eq!(world.tab(0).retries(OpId(Uuid::from_u128(1))), 0);
