@@ -334,7 +334,7 @@ async fn dashboards(cast: &mut [Hand<'_>]) -> Result<(), DemoError> {
     for hand in cast {
         let dashboard = hand.create(Kind::Dashboard, vec![("title", "Today".into())]);
         for (sort, rank) in WidgetSort::ALL.iter().zip(spread(WidgetSort::ALL.len())) {
-            let width: i64 = if *sort == WidgetSort::MyTasks { 2 } else { 1 };
+            let width: i64 = if matches!(sort, WidgetSort::SyncState | WidgetSort::Conflicts) { 1 } else { 2 };
             let fields = vec![
                 ("dashboard", dashboard.into()),
                 ("sort", (*sort).into()),

@@ -130,6 +130,11 @@ impl Editing {
     }
 }
 
+/// Whether a field counts minutes of work, which are shown as hours and minutes too.
+pub fn in_minutes(spec: &FieldSpec) -> bool {
+    matches!((spec.ty, spec.name), (FieldType::Int { .. }, "estimate" | "minutes"))
+}
+
 /// What is wrong, in one line.
 pub fn in_words(reasons: Vec<Reason>) -> String {
     reasons.into_iter().map(|reason| reason.says).collect::<Vec<_>>().join(" ")
@@ -195,11 +200,7 @@ fn Line(editing: Editing, sort: &'static str) -> impl IntoView {
         FieldType::Int { min, max } => (Some(min.to_string()), Some(max.to_string())),
         _ => (None, None),
     };
-    let hint = move || {
-        (editing.spec.name == "estimate" || editing.spec.name == "minutes")
-            .then(|| editing.value().as_int().map(format::minutes))
-            .flatten()
-    };
+    let hint = move || in_minutes(editing.spec).then(|| editing.value().as_int().map(format::minutes)).flatten();
     view! {
         <div class="line">
             <input

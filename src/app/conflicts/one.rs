@@ -272,7 +272,7 @@ fn Versus(
     let writable =
         matches!(ty, FieldType::Text { .. } | FieldType::LongText { .. } | FieldType::Int { .. } | FieldType::Date);
     let words = move |value: &Option<Value>| match value {
-        Some(value) => value_in_words(records, &ty, value),
+        Some(value) => value_in_words(records, spec, value),
         None => "hidden from you".to_owned(),
     };
     let base = words(&part.base);

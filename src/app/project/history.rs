@@ -1,11 +1,11 @@
 //! Who changed what of a record. The log of everything lives on the server, so this asks it; offline it says so.
 
 use crate::api::review;
+use crate::app::components::editors::in_minutes;
 use crate::app::components::people::member_name;
 use crate::app::format;
 use crate::app::records::{Records, use_records};
-use crate::model::catalog::FieldType;
-use crate::model::catalog::Kind;
+use crate::model::catalog::{FieldSpec, FieldType, Kind};
 use crate::model::record::Key;
 use crate::model::value::Value;
 use crate::sync::op::{Effect as Put, Entry};
@@ -71,7 +71,7 @@ fn in_words(records: Records, key: Key, entry: &Entry) -> String {
                 .filter_map(|(name, value)| {
                     let spec = key.kind.spec().field(name.as_str())?;
                     (!matches!(spec.ty, FieldType::Rank))
-                        .then(|| format!("{}: {}", spec.label, value_in_words(records, &spec.ty, value)))
+                        .then(|| format!("{}: {}", spec.label, value_in_words(records, Some(spec), value)))
                 })
                 .collect();
             if changes.is_empty() {
@@ -83,9 +83,10 @@ fn in_words(records: Records, key: Key, entry: &Entry) -> String {
     }
 }
 
-/// A value as a person reads it, by the type of its field.
-pub fn value_in_words(records: Records, ty: &FieldType, value: &Value) -> String {
-    match (ty, value) {
+/// A value as a person reads it, by its field's declaration; as it stands where this build knows none.
+pub fn value_in_words(records: Records, spec: Option<&FieldSpec>, value: &Value) -> String {
+    let ty = spec.map_or(FieldType::Text { chars_max: 0 }, |spec| spec.ty);
+    match (&ty, value) {
         (_, Value::Null) => "nothing".to_owned(),
         (FieldType::Choice { of }, Value::Text(name)) => {
             of.iter().find(|choice| choice.name == name).map_or_else(|| name.clone(), |choice| choice.label.to_owned())
@@ -110,6 +111,7 @@ pub fn value_in_words(records: Records, ty: &FieldType, value: &Value) -> String
             if lines.is_empty() { "no entries".to_owned() } else { lines.join("\n") }
         }
         (_, Value::Text(text)) => text.clone(),
+        (_, Value::Int(number)) if spec.is_some_and(in_minutes) => format::minutes(*number),
         (_, Value::Int(number)) => format::whole(*number),
         (_, Value::Bool(yes)) => if *yes { "yes" } else { "no" }.to_owned(),
         (_, Value::List(entries)) => {
