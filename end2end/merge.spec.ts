@@ -118,8 +118,11 @@ apart("ask: both versions wait for a person, side by side, and are settled", asy
 
   await ada.page.getByRole("navigation", { name: "Main" }).getByRole("link", { name: /Conflicts/ }).click();
   await ada.page.getByRole("link", { name: /Walk the route/ }).first().click();
-  await expect(ada.page.getByRole("main")).toContainText("90");
-  await expect(ada.page.getByRole("main")).toContainText("120");
+  await expect(ada.page.getByRole("main")).toContainText("1 h 30 min");
+  await expect(ada.page.getByRole("main")).toContainText("2 h");
+  for (const author of ["Ada", "Bo"]) {
+    await expect(ada.page.getByText(new RegExp(`^${author} · .* · Chrome on `))).toBeVisible();
+  }
   await ada.page.getByRole("button", { name: "Use mine", exact: true }).click();
   await expectSync(ada.page, "live");
   await expectSync(bo.page, "live");

@@ -61,6 +61,38 @@ pub fn bytes(bytes: u64) -> String {
     format!("{bytes} B")
 }
 
+/// A browser and its system, as people call them. Browsers name their ancestors as well, so the youngest name is looked for
+/// first.
+pub fn browser(agent: &str) -> String {
+    const BROWSERS: &[(&str, &str)] = &[
+        ("Edg", "Edge"),
+        ("OPR/", "Opera"),
+        ("SamsungBrowser/", "Samsung Internet"),
+        ("Firefox/", "Firefox"),
+        ("FxiOS/", "Firefox"),
+        ("CriOS/", "Chrome"),
+        ("Chrome/", "Chrome"),
+        ("Safari/", "Safari"),
+    ];
+    const SYSTEMS: &[(&str, &str)] = &[
+        ("Android", "Android"),
+        ("iPhone", "an iPhone"),
+        ("iPad", "an iPad"),
+        ("Windows", "Windows"),
+        ("CrOS", "ChromeOS"),
+        ("Mac OS X", "a Mac"),
+        ("Linux", "Linux"),
+    ];
+    let first =
+        |list: &[(&str, &'static str)]| list.iter().find(|(part, _)| agent.contains(part)).map(|(_, words)| *words);
+    match (first(BROWSERS), first(SYSTEMS)) {
+        (Some(browser), Some(system)) => format!("{browser} on {system}"),
+        (Some(browser), None) => browser.to_owned(),
+        (None, Some(system)) => format!("A browser on {system}"),
+        (None, None) => "A browser that does not say what it is".to_owned(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -74,5 +106,27 @@ mod tests {
         assert_eq!([whole(0), whole(999), whole(-1_000), whole(12_345_678)], ["0", "999", "-1,000", "12,345,678"]);
         assert_eq!(count(1, "task", "tasks"), "1 task");
         assert_eq!([bytes(512), bytes(3_450_000)], ["512 B", "3.4 MB"]);
+    }
+
+    #[test]
+    fn agents_are_called_what_people_call_them() {
+        for (agent, words) in [
+            ("Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0", "Firefox on Linux"),
+            (
+                "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/141.0.0.0 Safari/537.36 Edg/141.0",
+                "Edge on Windows",
+            ),
+            (
+                "Mozilla/5.0 (Linux; Android 15) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/141.0.0.0 Mobile Safari/537.36",
+                "Chrome on Android",
+            ),
+            (
+                "Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.0 Mobile/15E148 Safari/604.1",
+                "Safari on an iPhone",
+            ),
+            ("", "A browser that does not say what it is"),
+        ] {
+            assert_eq!(browser(agent), words);
+        }
     }
 }

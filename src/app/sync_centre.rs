@@ -350,8 +350,15 @@ fn scope_in_words(records: Records, scope: Scope) -> String {
 fn Devices() -> impl IntoView {
     let records = use_records();
     let this = records.this_device();
-    let devices = records.of_kind(Kind::Device);
     let viewer = records.viewer();
+    let all = records.of_kind(Kind::Device);
+    let devices = Memo::new(move |_| {
+        let me = viewer.with(|viewer| viewer.as_ref().map(|viewer| viewer.member.into()));
+        let mine = |key: &&Key| {
+            records.get(**key).with(|record| record.as_deref().and_then(|record| DeviceView(record).member()) == me)
+        };
+        all.with(|all| all.iter().filter(mine).copied().collect::<Vec<_>>())
+    });
     view! {
         <section aria-labelledby="device-title">
             <h2 id="device-title">"This device"</h2>
@@ -378,7 +385,7 @@ fn Devices() -> impl IntoView {
             <Show when=move || devices.with(|devices| !devices.is_empty())>
                 <h3>"Your devices"</h3>
                 <ul class="rows" aria-label="Your devices">
-                    <For each=move || devices.get().to_vec() key=|key| *key let(key)>
+                    <For each=move || devices.get() key=|key| *key let(key)>
                         <DeviceRow key/>
                     </For>
                 </ul>
@@ -396,7 +403,7 @@ fn DeviceRow(key: Key) -> impl IntoView {
         record.with(|record| {
             let device = DeviceView(record.as_deref()?);
             let seen = device.seen().map(format::instant).unwrap_or_else(|| "never".to_owned());
-            Some(format!("{} · last heard of {seen}", device.agent()))
+            Some(format!("last heard of {seen}"))
         })
     };
     let name = use_records().title(key);

@@ -5,6 +5,8 @@ use crate::api::account;
 use crate::api::incident::{self, Reported};
 use crate::api::seed::Viewer;
 use crate::api::sync::snapshot;
+use crate::api::workspace::register_device;
+use crate::app::format;
 use crate::app::records::{
     Device as Asked, Kept, Leaving, Link, Records, Status, Storage as Space, TabRole, ThisDevice,
 };
@@ -61,6 +63,8 @@ pub struct Device {
     line: Rc<Line>,
     worker: Option<Rc<Worker>>,
     looked_ms: Cell<i64>,
+    /// Whether the server has been told of this device since the page was opened.
+    introduced: Cell<bool>,
     /// Whether this person's session here has ended: nothing is carried out any more.
     left: Cell<bool>,
 }
@@ -97,6 +101,7 @@ pub async fn start(records: Records, viewer: Viewer, worker: Option<Rc<Worker>>)
         line: Line::new(member, tell(&place)),
         worker,
         looked_ms: Cell::new(clock::now_ms()),
+        introduced: Cell::new(false),
         left: Cell::new(false),
     });
     *place.borrow_mut() = Rc::downgrade(&device);
@@ -225,12 +230,27 @@ impl Device {
         let tray = replica.tray().cloned().collect::<Vec<_>>().into_iter().rev().collect();
         drop(replica);
         self.show_rest(&status);
+        if status.link == Link::Live && !self.introduced.replace(true) {
+            self.introduce();
+        }
         let cut_off = status.link == Link::Offline && status.waiting > 0;
         self.records.set_status(status, pending, tray);
         self.describe();
         if cut_off {
             self.push_later();
         }
+    }
+
+    /// Lets the members know by which name a conflict may call this device.
+    fn introduce(&self) {
+        let (member, device) = (self.me.member, self.me.device);
+        let name = format::browser(&window().navigator().user_agent().unwrap_or_default());
+        spawn_local(async move {
+            // The next page says it again; until then the device goes by its number.
+            if let Err(error) = register_device(member, device, name).await {
+                leptos::logging::warn!("the server was not told of this device: {error}");
+            }
+        });
     }
 
     fn describe(&self) {

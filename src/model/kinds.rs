@@ -476,9 +476,11 @@ kinds! {
     }
     /// One installed copy or browser profile, as its member knows it.
     Device = "device" "Device" "Devices" {
-        home: Personal, parents: [], priority: 1, cache_days: 30, create: Server, write: Own, commands: &[],
+        home: Workspace, parents: [], priority: 1, cache_days: 30, create: Server, write: Server, commands: &[],
         fields {
-            /// What its member calls it.
+            /// Whose it is.
+            member: reference(Member) => Server, "Member", derived(), fixed();
+            /// What people call it: a conflict says on which device each side was written.
             name: text(100) => Latest, "Name";
             /// What it is: browser and system, as it said itself.
             agent: text(200) => Server, "Browser", derived();

@@ -53,16 +53,21 @@ impl Mint {
                 vec![("name", name.as_str().into()), ("role", (*role).into()), ("active", true.into())]
             }
             SystemChange::Leave { .. } => vec![("active", false.into())],
-            SystemChange::DeviceSeen { agent, .. } if record.is_some() => {
+            SystemChange::DeviceSeen { member, agent, .. } if record.is_some() => {
                 let seen = record.and_then(|record| record.int("seen")).unwrap_or(0);
-                if self.now_ms.saturating_sub(seen) < SEEN_EVERY_MS {
+                // Devices name themselves: nobody speaks for somebody else's.
+                let theirs = record.and_then(|record| record.reference("member")) != Some((*member).into());
+                if theirs || self.now_ms.saturating_sub(seen) < SEEN_EVERY_MS {
                     return None;
                 }
                 vec![("agent", agent.as_str().into()), ("seen", self.now_ms.into())]
             }
-            SystemChange::DeviceSeen { name, agent, .. } => {
-                vec![("name", name.as_str().into()), ("agent", agent.as_str().into()), ("seen", self.now_ms.into())]
-            }
+            SystemChange::DeviceSeen { member, name, agent, .. } => vec![
+                ("member", (*member).into()),
+                ("name", name.as_str().into()),
+                ("agent", agent.as_str().into()),
+                ("seen", self.now_ms.into()),
+            ],
             SystemChange::Audit { by, says } => {
                 vec![("by", (*by).into()), ("at", self.now_ms.into()), ("says", says.as_str().into())]
             }

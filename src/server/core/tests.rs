@@ -259,6 +259,9 @@ async fn a_new_workspace_has_its_owner(store: impl Store) {
     let seen = SystemChange::DeviceSeen { member: ANA, device, name, agent };
     let first = house.core.system(WORKSPACE, vec![seen.clone()]).await.unwrap();
     assert_eq!(house.core.system(WORKSPACE, vec![seen]).await.unwrap(), first);
+    let (name, agent) = ("Mine".to_owned(), "Other".to_owned());
+    let claimed = SystemChange::DeviceSeen { member: OWNER, device, name, agent };
+    assert_eq!(house.core.system(WORKSPACE, vec![claimed]).await.unwrap(), first, "nobody claims another's device");
     let leave = vec![SystemChange::Leave { member: OWNER }];
     assert!(matches!(house.core.system(WORKSPACE, leave).await, Err(CoreError::Refused(_))), "the last owner stays");
 }
