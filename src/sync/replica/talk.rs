@@ -24,9 +24,12 @@ const BACKOFF_FIRST_MS: u64 = 400;
 const BACKOFF_LONGEST_MS: u64 = 30_000;
 /// A server that has not answered for this long is taken for gone, milliseconds.
 const ANSWER_WITHIN_MS: u64 = 15_000;
-/// A push, a pull or a chunk that was not answered for this long is taken for lost, milliseconds, on a line that lives
+/// A push or a pull that was not answered for this long is taken for lost, milliseconds, on a line that lives
 /// otherwise too. On a line too slow for a large push the next ones are smaller, see `Talk::patience`.
 const OWN_ANSWER_WITHIN_MS: u64 = 45_000;
+/// The same for a chunk of a snapshot, milliseconds: it comes beside the line, is the largest thing that does, and asking for
+/// it again while it still trickles in would only slow it down.
+const CHUNK_WITHIN_MS: u64 = 240_000;
 /// After this much quiet the line is tried, milliseconds: below the minute after which proxies close it.
 const BEAT_EVERY_MS: u64 = 20_000;
 /// How long a settled op waits for its frame before the device asks for it, milliseconds.
@@ -683,7 +686,7 @@ impl Replica {
 
     /// A chunk was asked for; should its answer never come, it is asked for again.
     pub(super) fn chunk_is_due(&mut self) {
-        self.effects.push(Effect::Wake { timer: Timer::Snapshot, after_ms: OWN_ANSWER_WITHIN_MS });
+        self.effects.push(Effect::Wake { timer: Timer::Snapshot, after_ms: CHUNK_WITHIN_MS });
     }
 
     pub(super) fn fetch_later(&mut self, scope: Scope) {
