@@ -282,6 +282,18 @@ fn two_devices() -> World {
 }
 
 #[test]
+fn a_scope_whose_coming_or_going_was_not_heard_of_comes_and_goes() {
+    let mut world = two_devices();
+    for (lost, private) in [(Answer::Leave, true), (Answer::Join, false)] {
+        world.lose_next(lost);
+        world.act(0, vec![Draft::set(key(Kind::Project, PROJECT), "private", private)]);
+        world.quiesce();
+        assert_eq!(world.tab(1).view(key(Kind::Task, TASK)).is_none(), private);
+        world.check();
+    }
+}
+
+#[test]
 fn a_device_older_than_its_server_stands_still_and_keeps_sending() {
     let mut world = two_devices();
     world.update_server();

@@ -119,12 +119,14 @@ pub struct World {
 
 pub struct Backup(InMemory);
 
-/// An answer that can get lost by itself.
+/// What can get lost by itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Answer {
     Receipts,
     Pulled,
     Welcome,
+    Join,
+    Leave,
 }
 
 /// The build after so many updates. None of them changed anything but its number.
@@ -713,6 +715,15 @@ impl World {
         if lose {
             // A line loses nothing in its middle: it breaks.
             self.drop_line(number);
+            return true;
+        }
+        let sort = match decode::<FromServer>(&bytes) {
+            Ok(FromServer::ScopeJoin(_)) => Some(Answer::Join),
+            Ok(FromServer::ScopeLeave(_)) => Some(Answer::Leave),
+            _ => None,
+        };
+        if sort.is_some() && sort == self.lose {
+            self.lose = None;
             return true;
         }
         let bytes = self.as_read_by(number, bytes);
