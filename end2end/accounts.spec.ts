@@ -70,3 +70,31 @@ test("edits of a removed member are held for an owner, who applies them", async 
   await ada.go(project);
   await expect(hers.row("Count the culverts")).toBeVisible();
 });
+
+test("one sees where one is signed in, signs out there, and changes the password", async ({ member, stranger }) => {
+  const next = "pebbles under the pier";
+  const ada = await member("Ada");
+  await expectSync(ada.page, "live");
+  const tablet = await stranger("Tablet");
+  await tablet.call("sign-in", { email: ada.email, password: PASSWORD });
+  await tablet.go("/sync");
+  await expectSync(tablet.page, "live");
+
+  await ada.go("/sync");
+  await ada.page.getByRole("button", { name: "Show where you are signed in" }).click();
+  const places = ada.page.getByRole("list", { name: "Browsers you are signed in on" });
+  await expect(places.getByRole("listitem")).toHaveCount(2);
+  await expect(places).toContainText("(this browser)");
+  await places.getByRole("button", { name: /^Sign out of / }).click();
+  await places.getByRole("button", { name: "Sign out there" }).click();
+  await expect(places.getByRole("listitem")).toHaveCount(1);
+  await expect(tablet.page.getByTestId("sync-state")).toHaveText(/signed out/);
+
+  await ada.page.getByLabel("Password as it is now").fill(PASSWORD);
+  await ada.page.getByLabel("New password").fill(next);
+  await ada.page.getByRole("button", { name: "Change the password" }).click();
+  await expect(ada.page.getByText("The password was changed")).toBeVisible();
+  await expect(ada.page.getByLabel("New password")).toHaveValue("");
+  await expectSync(ada.page, "live");
+  await tablet.call("sign-in", { email: ada.email, password: next });
+});

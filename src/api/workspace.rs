@@ -7,6 +7,7 @@ use crate::model::choice::Role;
 use crate::model::id::{DeviceId, MemberId, WorkspaceId};
 use leptos::prelude::*;
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 /// A new invitation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -83,6 +84,56 @@ pub async fn invitation(
     token: String,
 ) -> Result<Invitation, ApiError> {
     crate::server::accounts::serve::invitation(token).await
+}
+
+/// Names one invitation to those who may withdraw it. It opens nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct InvitationId(pub Uuid);
+
+/// An invitation that nobody has used yet.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OpenInvitation {
+    /// Which.
+    pub id: InvitationId,
+    /// Who invites.
+    pub by: MemberId,
+    /// What the new member may do.
+    pub role: Role,
+    /// The address it is bound to; `None` if whoever has the link may use it.
+    pub email: Option<String>,
+    /// Until when it works, Unix milliseconds.
+    pub expires_ms: i64,
+}
+
+/// Invitations of one list: the ones that end first. More appear as these are used or withdrawn.
+pub const INVITATIONS_SHOWN_MAX: usize = 200;
+
+/// The workspace's invitations that can still be used, those that end first first, at most `INVITATIONS_SHOWN_MAX`. For
+/// owners and admins.
+///
+/// # Errors
+/// `SignedOut`, `Forbidden`.
+#[server(prefix = "/api", endpoint = "invitation/list")]
+pub async fn open_invitations(
+    /// As whom.
+    member: MemberId,
+) -> Result<Vec<OpenInvitation>, ApiError> {
+    crate::server::accounts::serve::open_invitations(member).await
+}
+
+/// Withdraws an invitation: its link opens nothing any more. By whoever may make one like it.
+///
+/// # Errors
+/// `SignedOut`, `Forbidden`; `NotFound` if it was used, withdrawn or has expired meanwhile.
+#[server(prefix = "/api", endpoint = "invitation/withdraw")]
+pub async fn withdraw_invitation(
+    /// As whom.
+    member: MemberId,
+    /// Which.
+    invitation: InvitationId,
+) -> Result<(), ApiError> {
+    crate::server::accounts::serve::withdraw_invitation(member, invitation).await
 }
 
 /// Uses an invitation up: whoever is signed in becomes a member, and this browser shows the workspace.

@@ -9,6 +9,7 @@ use crate::app::components::marks::RecordMark;
 use crate::app::components::people::member_name;
 use crate::app::dom;
 use crate::app::format;
+use crate::app::invitations::OpenInvitations;
 use crate::app::records::{Draft, use_records};
 use crate::model::catalog::Kind;
 use crate::model::choice::Role;
@@ -39,6 +40,7 @@ pub fn MembersPage() -> impl IntoView {
             </For>
         </ul>
         <Show when=move || governs.get()><Invite/></Show>
+        <Show when=move || governs.get()><OpenInvitations/></Show>
         <Show when=move || owns.get()><HeldEdits/></Show>
     }
     .into_any()

@@ -7,6 +7,7 @@ pub mod token;
 
 use crate::api::ApiError;
 use crate::api::account::{SESSIONS_SHOWN_MAX, SessionId, SignedIn};
+use crate::api::workspace::{INVITATIONS_SHOWN_MAX, InvitationId, OpenInvitation};
 use crate::model::choice::Role;
 use crate::model::id::{AccountId, MemberId, WorkspaceId};
 use password::{Cost, Passwords};
@@ -247,7 +248,7 @@ impl Accounts {
             .map(|row| {
                 let digest = digest(row)?;
                 Ok(SignedIn {
-                    id: session_id(&digest),
+                    id: SessionId(half(&digest)),
                     agent: row.try_get("label")?,
                     since_ms: row.try_get("created_ms")?,
                     seen_ms: row.try_get("seen_ms")?,
@@ -264,7 +265,7 @@ impl Accounts {
     pub async fn end_sessions(&self, account: AccountId, which: Which<'_>) -> Result<Vec<Digest>, ApiError> {
         let rows = match which {
             Which::One(id) => {
-                // The digest begins with the id, see `session_id`.
+                // The digest begins with the id, see `half`.
                 sqlx::query("DELETE FROM session WHERE account = ? AND substr(digest, 1, 16) = ? RETURNING digest")
                     .bind(account.0)
                     .bind(id.0)
@@ -409,6 +410,48 @@ impl Accounts {
         Ok(token)
     }
 
+    /// The invitations of a workspace that can still be used, those that end first first.
+    ///
+    /// # Errors
+    /// `Failed`.
+    pub async fn open_invitations(&self, workspace: WorkspaceId, now_ms: i64) -> Result<Vec<OpenInvitation>, ApiError> {
+        let rows = sqlx::query(
+            "SELECT digest, by, role, email_key, expires_ms FROM invitation \
+             WHERE workspace = ? AND used_ms IS NULL AND expires_ms > ? ORDER BY expires_ms, digest LIMIT ?",
+        )
+        .bind(workspace.0)
+        .bind(now_ms)
+        .bind(i64::try_from(INVITATIONS_SHOWN_MAX).unwrap_or(i64::MAX))
+        .fetch_all(&self.readers)
+        .await?;
+        rows.iter()
+            .map(|row| {
+                Ok(OpenInvitation {
+                    id: InvitationId(half(&digest(row)?)),
+                    by: MemberId(row.try_get("by")?),
+                    role: Role::from_name(row.try_get("role")?).ok_or(ApiError::Failed)?,
+                    email: row.try_get("email_key")?,
+                    expires_ms: row.try_get("expires_ms")?,
+                })
+            })
+            .collect()
+    }
+
+    /// Withdraws an invitation of a workspace, unless it was used.
+    ///
+    /// # Errors
+    /// `NotFound`.
+    pub async fn withdraw(&self, workspace: WorkspaceId, invitation: InvitationId) -> Result<(), ApiError> {
+        // The digest begins with the id, see `half`.
+        let gone =
+            sqlx::query("DELETE FROM invitation WHERE workspace = ? AND substr(digest, 1, 16) = ? AND used_ms IS NULL")
+                .bind(workspace.0)
+                .bind(invitation.0)
+                .execute(&self.writer)
+                .await?;
+        if gone.rows_affected() == 0 { Err(ApiError::NotFound) } else { Ok(()) }
+    }
+
     /// The invitation of this token, if `by` may still use it: nobody has, or they themselves have, so that an acceptance that
     /// was cut short can be finished.
     ///
@@ -500,19 +543,19 @@ pub enum Which<'a> {
     AllBut(&'a Digest),
 }
 
-/// What a session is called before its owner: the first half of the digest of its token, which opens nothing.
-fn session_id(digest: &Digest) -> SessionId {
+/// What a session or an invitation is called before people: the first half of the digest of its token, which opens nothing.
+fn half(digest: &Digest) -> Uuid {
     let mut half = [0; 16];
     for (to, from) in half.iter_mut().zip(digest) {
         *to = *from;
     }
-    SessionId(Uuid::from_bytes(half))
+    Uuid::from_bytes(half)
 }
 
 fn digest(row: &sqlx::sqlite::SqliteRow) -> Result<Digest, ApiError> {
     let stored: Vec<u8> = row.try_get("digest")?;
     Digest::try_from(stored).map_err(|stored| {
-        tracing::error!(bytes = stored.len(), "A stored session cannot be read.");
+        tracing::error!(bytes = stored.len(), "A stored digest of a token cannot be read.");
         ApiError::Failed
     })
 }

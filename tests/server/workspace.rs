@@ -3,7 +3,7 @@
 use crate::app::{TestApp, note};
 use tidemark::api::ApiError;
 use tidemark::api::account::Me;
-use tidemark::api::workspace::{Invitation, Invited};
+use tidemark::api::workspace::{Invitation, Invited, OpenInvitation};
 use tidemark::model::choice::Role;
 use tidemark::model::record::Key;
 use tidemark::model::scope::Scope;
@@ -143,4 +143,46 @@ async fn nothing_crosses_from_one_workspace_to_another() {
     let entries: Vec<Entry> =
         ada.call_json("history", &History { member: as_ada, record: secret.key() }).await.unwrap();
     assert_eq!(entries.len(), 1);
+}
+
+#[tokio::test]
+async fn an_invitation_can_be_seen_and_withdrawn_by_those_who_may_make_it() {
+    let app = TestApp::start().await;
+    let (ada, as_ada) = app.owner("Ada").await;
+    let (bob, as_bob) = app.member_of(&ada, as_ada, "Bob", Role::Member).await;
+    let (cid, as_cid) = app.member_of(&ada, as_ada, "Cid", Role::Admin).await;
+    let (eve, as_eve) = app.owner("Eve").await;
+    let invite = async |role: Role| {
+        let form = [("member", &*as_ada.to_string()), ("role", role.name())];
+        ada.call::<Invited>("invitation/create", &form).await.unwrap()
+    };
+    let (viewer, admin) = (invite(Role::Viewer).await, invite(Role::Admin).await);
+
+    let list = async |browser: &crate::app::Browser<'_>, member: tidemark::model::id::MemberId| {
+        browser.call::<Vec<OpenInvitation>>("invitation/list", &[("member", &member.to_string())]).await
+    };
+    // Used ones are not open: those of Bob and Cid are not listed.
+    let open = list(&cid, as_cid).await.unwrap();
+    let mut roles: Vec<Role> = open.iter().map(|one| one.role).collect();
+    roles.sort();
+    assert_eq!(roles, [Role::Viewer, Role::Admin]);
+    assert_eq!(list(&bob, as_bob).await.map(drop), Err(ApiError::Forbidden));
+    assert_eq!(list(&eve, as_ada).await.map(drop), Err(ApiError::NotFound));
+    assert_eq!(list(&eve, as_eve).await, Ok(Vec::new()));
+
+    let id = |role: Role| open.iter().find(|one| one.role == role).unwrap().id.0.to_string();
+    let withdraw = async |browser: &crate::app::Browser<'_>, member: tidemark::model::id::MemberId, id: &str| {
+        let form = [("member", &*member.to_string()), ("invitation", id)];
+        browser.call::<()>("invitation/withdraw", &form).await
+    };
+    assert_eq!(withdraw(&bob, as_bob, &id(Role::Viewer)).await, Err(ApiError::Forbidden));
+    assert_eq!(withdraw(&cid, as_cid, &id(Role::Admin)).await, Err(ApiError::Forbidden));
+    assert_eq!(withdraw(&eve, as_eve, &id(Role::Viewer)).await, Err(ApiError::NotFound));
+    assert_eq!(withdraw(&cid, as_cid, &id(Role::Viewer)).await, Ok(()));
+    assert_eq!(withdraw(&cid, as_cid, &id(Role::Viewer)).await, Err(ApiError::NotFound));
+
+    let dan = app.person("Dan").await;
+    let gone = dan.call::<Me>("invitation/accept", &[("token", token(&viewer))]).await;
+    assert_eq!(gone, Err(ApiError::InvitationGone));
+    assert!(dan.call::<Me>("invitation/accept", &[("token", token(&admin))]).await.is_ok());
 }

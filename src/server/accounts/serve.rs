@@ -4,7 +4,7 @@ use crate::api::ApiError;
 use crate::api::account::{Me, Membership, SessionId, SignedIn};
 use crate::api::error::Fault;
 use crate::api::seed::{Viewer, WorkspaceName};
-use crate::api::workspace::{Invitation, Invited};
+use crate::api::workspace::{Invitation, InvitationId, Invited, OpenInvitation};
 use crate::model::choice::Role;
 use crate::model::id::{DeviceId, MemberId, WorkspaceId};
 use crate::model::kinds::{Kind, Member};
@@ -300,6 +300,43 @@ pub async fn invite(member: MemberId, role: Role, email: Option<String>) -> Resu
         let says = format!("Invited {whom} as {}", role.label().to_lowercase());
         state.core.system(place.workspace, vec![SystemChange::Audit { by: member, says }]).await?;
         Ok(Invited { path: format!("/invitation/{}", token.reveal()), expires_ms: invitation.expires_ms })
+    })
+    .await
+}
+
+/// See `api::workspace::open_invitations`.
+pub async fn open_invitations(member: MemberId) -> Result<Vec<OpenInvitation>, ApiError> {
+    answer(async {
+        let caller = Caller::here()?;
+        let place = caller.place(member).await?;
+        if place.role()? < Role::Admin {
+            return Err(ApiError::Forbidden);
+        }
+        caller.state.accounts.open_invitations(place.workspace, caller.state.core.now_ms()).await
+    })
+    .await
+}
+
+/// See `api::workspace::withdraw_invitation`.
+pub async fn withdraw_invitation(member: MemberId, invitation: InvitationId) -> Result<(), ApiError> {
+    answer(async {
+        let caller = Caller::here()?;
+        let state = &caller.state;
+        let place = caller.place(member).await?;
+        let role = place.role()?;
+        if role < Role::Admin {
+            return Err(ApiError::Forbidden);
+        }
+        let open = state.accounts.open_invitations(place.workspace, state.core.now_ms()).await?;
+        let open = open.into_iter().find(|open| open.id == invitation).ok_or(ApiError::NotFound)?;
+        if !may_manage(role, open.role) {
+            return Err(ApiError::Forbidden);
+        }
+        state.accounts.withdraw(place.workspace, invitation).await?;
+        let whom = open.email.as_deref().unwrap_or("whoever has the link");
+        let says = format!("Withdrew the invitation for {whom}");
+        state.core.system(place.workspace, vec![SystemChange::Audit { by: member, says }]).await?;
+        Ok(())
     })
     .await
 }
