@@ -8,6 +8,7 @@ pub mod dashboard;
 pub mod dom;
 pub mod format;
 pub mod frame;
+pub mod invitations;
 pub mod members;
 pub mod notes;
 pub mod notifications;

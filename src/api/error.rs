@@ -87,6 +87,19 @@ pub enum ApiError {
         "The answer did not come from Tidemark; perhaps this network asks you to sign in first. Nothing was lost; try again."
     )]
     NotOurs,
+    /// The device's build is too old for the server.
+    #[error(
+        "This copy of Tidemark is too old for the server. Your edits are kept; reload the page to get the current version."
+    )]
+    UpdateNeeded,
+    /// The device's build is newer than the server.
+    #[error(
+        "This copy of Tidemark is newer than the server. Your edits are kept and are sent when the server has been updated."
+    )]
+    ServerOlder,
+    /// The request took longer than the server waits.
+    #[error("This took too long and was given up; nothing was acknowledged that is not stored. Try again.")]
+    TooSlow,
     /// The server is stopping.
     #[error("The server is restarting. Nothing was lost; try again in a moment.")]
     Stopping,
@@ -115,9 +128,11 @@ impl ApiError {
             Self::Revoked => Some(Refusal::Revoked),
             Self::TooFast { .. } => Some(Refusal::TooFast),
             Self::Malformed | Self::TooLarge => Some(Refusal::Malformed),
+            Self::UpdateNeeded => Some(Refusal::UpdateNeeded),
+            Self::ServerOlder => Some(Refusal::ServerOlder),
             Self::Stopping => Some(Refusal::Stopping),
             Self::Full => Some(Refusal::Full),
-            Self::Failed => Some(Refusal::Failed),
+            Self::Failed | Self::TooSlow => Some(Refusal::Failed),
             _ => None,
         }
     }

@@ -32,7 +32,7 @@ pub async fn push(
 /// Takes an encoded `wire::Hello`, answers an encoded `wire::Welcome`. The live channel starts with the same.
 ///
 /// # Errors
-/// `SignedOut`, `Revoked`, `Malformed`, `Failed`.
+/// `SignedOut`, `Revoked`, `UpdateNeeded`, `ServerOlder`, `Malformed`, `Failed`.
 #[server(prefix = "/api", endpoint = "sync/hello", input = MsgPack, output = MsgPack)]
 pub async fn hello(
     /// As whom.

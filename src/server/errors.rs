@@ -22,13 +22,17 @@ pub fn status(error: &ApiError) -> StatusCode {
         | ApiError::ForeignPage
         | ApiError::InvitationNeeded
         | ApiError::InvitationForAnother => StatusCode::FORBIDDEN,
-        ApiError::EmailTaken | ApiError::LastOwner | ApiError::Refused(_) => StatusCode::CONFLICT,
+        ApiError::EmailTaken | ApiError::LastOwner | ApiError::Refused(_) | ApiError::ServerOlder => {
+            StatusCode::CONFLICT
+        }
+        ApiError::UpdateNeeded => StatusCode::UPGRADE_REQUIRED,
         ApiError::InvitationGone => StatusCode::GONE,
         ApiError::Invalid(_) => StatusCode::UNPROCESSABLE_ENTITY,
         ApiError::NotFound => StatusCode::NOT_FOUND,
         ApiError::TooFast { .. } => StatusCode::TOO_MANY_REQUESTS,
         ApiError::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         ApiError::Malformed => StatusCode::BAD_REQUEST,
+        ApiError::TooSlow => StatusCode::REQUEST_TIMEOUT,
         ApiError::Stopping => StatusCode::SERVICE_UNAVAILABLE,
         ApiError::Full => StatusCode::INSUFFICIENT_STORAGE,
         ApiError::Failed | ApiError::Unreachable | ApiError::NotOurs => StatusCode::INTERNAL_SERVER_ERROR,

@@ -7,7 +7,8 @@ use crate::server::caller::{Caller, answer};
 use crate::server::state::{AppState, Place};
 use crate::sync::settle::{Author, Authority};
 use crate::sync::wire::{
-    Hello, PUSH_OPS_MAX, Pull, Pulled, Push, Pushed, SCOPES_MAX, SnapshotWanted, Welcome, WireError, decode, encode,
+    Hello, PUSH_OPS_MAX, Pull, Pulled, Push, Pushed, Refusal, SCOPES_MAX, SnapshotWanted, Welcome, WireError, decode,
+    encode,
 };
 use serde_bytes::ByteBuf;
 
@@ -38,6 +39,7 @@ pub async fn hello(member: MemberId, message: ByteBuf) -> Result<ByteBuf, ApiErr
         let caller = Caller::here()?;
         let place = caller.place(member).await?;
         let hello = decode(&message)?;
+        fits(&caller.state, &hello)?;
         Ok(ByteBuf::from(encode(&greet(&caller.state, place, &hello).await?)?))
     })
     .await
@@ -93,6 +95,18 @@ pub async fn greet(state: &AppState, place: Place, hello: &Hello) -> Result<Welc
         return Err(ApiError::TooLarge);
     }
     Ok(state.core.welcome(place.workspace, place.member, hello).await?)
+}
+
+/// Whether this server and a device of that build understand each other.
+///
+/// # Errors
+/// `UpdateNeeded`, `ServerOlder`.
+fn fits(state: &AppState, hello: &Hello) -> Result<(), ApiError> {
+    match state.core.misfit(hello) {
+        None => Ok(()),
+        Some((Refusal::UpdateNeeded, _)) => Err(ApiError::UpdateNeeded),
+        Some(_) => Err(ApiError::ServerOlder),
+    }
 }
 
 /// Answers a pull.

@@ -6,9 +6,29 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use serde::Serialize;
 use std::path::Path;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 /// Less free space than this and the server reports that it is not ready, while it can still store what is under way.
 pub const DISK_FREE_MIB_MIN: u64 = 64;
+
+/// A look at the database is good for this long: whoever asks often must not keep those waiting who write.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// What the last look at the database found, and when.
+#[derive(Debug, Default)]
+pub struct Looked(Mutex<Option<(Instant, bool)>>);
+
+impl Looked {
+    fn lately(&self) -> Option<bool> {
+        let looked = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        looked.filter(|(at, _)| at.elapsed() < LOOK_EVERY).map(|(_, found)| found)
+    }
+
+    fn found(&self, database: bool) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), database));
+    }
+}
 
 /// `GET /health/live`: the process answers.
 pub async fn live() -> &'static str {
@@ -32,18 +52,24 @@ pub struct Ready {
 
 /// `GET /health/ready`: the database can be written, there is space, and the server is not stopping.
 pub async fn ready(State(state): State<AppState>) -> (StatusCode, Json<Ready>) {
-    let database = match state.accounts.check_writable().await {
-        Ok(()) => true,
-        Err(error) => {
-            tracing::error!(%error, "The database cannot be written.");
-            false
-        }
+    let database = match state.looked.lately() {
+        Some(found) => found,
+        None => look(&state).await,
     };
     let disk_free_mib = disk_free_mib(&state.config.data);
     let stopping = state.stopping();
     let ready = database && !stopping && disk_free_mib.is_none_or(|free| free >= DISK_FREE_MIB_MIN);
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     (status, Json(Ready { ready, database, disk_free_mib, stopping, connections: state.core.hub().connections() }))
+}
+
+async fn look(state: &AppState) -> bool {
+    let written = state.accounts.check_writable().await;
+    if let Err(error) = &written {
+        tracing::error!(%error, "The database cannot be written.");
+    }
+    state.looked.found(written.is_ok());
+    written.is_ok()
 }
 
 /// Free space for this user where the folder is, MiB.

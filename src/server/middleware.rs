@@ -10,17 +10,17 @@ use axum::http::header::{
     CONTENT_LENGTH, CONTENT_SECURITY_POLICY, HOST, HeaderName, HeaderValue, ORIGIN, REFERRER_POLICY, UPGRADE,
     X_CONTENT_TYPE_OPTIONS,
 };
-use axum::http::{HeaderMap, Method, StatusCode};
+use axum::http::{HeaderMap, Method};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::{Json, Router};
 use std::time::Duration;
+use tokio::time::timeout;
 use tower::ServiceBuilder;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::limit::RequestBodyLimitLayer;
 use tower_http::request_id::{MakeRequestUuid, PropagateRequestIdLayer, RequestId, SetRequestIdLayer};
 use tower_http::set_header::SetResponseHeaderLayer;
-use tower_http::timeout::TimeoutLayer;
 use tower_http::trace::TraceLayer;
 
 /// The largest body: one wire message and its envelope. Nothing else anybody sends is as large.
@@ -60,7 +60,7 @@ pub fn around(routes: Router<AppState>, state: &AppState) -> Router<AppState> {
             // Inside the headers: a defect in one handler is answered like any failure and ends nothing else.
             .layer(CatchPanicLayer::custom(panicked))
             // Outside everything that reads the body, because a body that trickles in is what takes too long.
-            .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, ANSWER_WAIT))
+            .layer(from_fn(in_time))
             // Before the routes: nothing that changes something is reached from a foreign page, or with too large a body.
             .layer(from_fn_with_state(state.clone(), own_pages_only))
             .layer(from_fn(small_enough)),
@@ -83,6 +83,17 @@ fn panicked(_: Box<dyn std::any::Any + Send>) -> Response {
 /// The same answer a server function would have given.
 fn refused(error: &ApiError) -> Response {
     (status(error), Json(error)).into_response()
+}
+
+/// Gives up on what takes too long: a body that trickles in, as a rule.
+async fn in_time(request: Request, next: Next) -> Response {
+    match timeout(ANSWER_WAIT, next.run(request)).await {
+        Ok(response) => response,
+        Err(_) => {
+            tracing::warn!(waited_s = ANSWER_WAIT.as_secs(), "A request took too long and was given up.");
+            refused(&ApiError::TooSlow)
+        }
+    }
 }
 
 /// Refuses a body that says it is too large before any of it is read.

@@ -7,6 +7,7 @@ use crate::server::accounts::password::Cost;
 use crate::server::accounts::{Accounts, REMOVED_PUSH_MS, Session};
 use crate::server::config::Config;
 use crate::server::core::{Core, SystemClock};
+use crate::server::health::Looked;
 use crate::server::limits::Limits;
 use crate::server::pages::Worker;
 use crate::server::store::StoreError;
@@ -39,6 +40,8 @@ pub struct Inner {
     pub pages: Pages,
     /// The service worker of this build.
     pub worker: Worker,
+    /// Whether the database could be written a moment ago.
+    pub looked: Looked,
     stopping: AtomicBool,
 }
 
@@ -104,6 +107,7 @@ impl AppState {
             limits: Limits::new(NonZeroU32::new(config.pushes_per_second).unwrap_or(NonZeroU32::MIN)),
             pages: config.public_url.clone().map_or(Pages::OfThisMachine, Pages::Of),
             worker: Worker::of(&leptos),
+            looked: Looked::default(),
             leptos,
             config,
             stopping: AtomicBool::new(false),

@@ -8,7 +8,7 @@ use std::process::{Command, Output, Stdio};
 use tidemark::api::account::Me;
 use tidemark::server::store::Store as _;
 use tidemark::server::store::sqlite::Sqlite;
-use tidemark::sync::op::{Op, Outcome};
+use tidemark::sync::op::{Op, Outcome, SCHEMA};
 use tidemark::sync::wire::{PROTOCOL, Pull, Pulled, Welcome};
 use uuid::Uuid;
 
@@ -119,7 +119,8 @@ async fn after_a_restore_a_device_learns_of_it_and_sends_again_what_is_missing()
     let mut app = TestApp::on(&data).await;
     let (before, me, done) = {
         let (ada, as_ada) = app.owner("Ada").await;
-        let before: Welcome = ada.exchange("sync/hello", as_ada, &crate::app::hello_of(PROTOCOL, 1)).await.unwrap();
+        let before: Welcome =
+            ada.exchange("sync/hello", as_ada, &crate::app::hello_of(PROTOCOL, SCHEMA)).await.unwrap();
         // The backup is made while edits come in: some are in it, some are not, none is in it half.
         let (done, output) = tokio::join!(work(&ada, as_ada, 30), async {
             let (data, copy) = (data.clone(), copy.clone());
@@ -135,7 +136,7 @@ async fn after_a_restore_a_device_learns_of_it_and_sends_again_what_is_missing()
     let mut app = TestApp::on(&data).await;
     let mut ada = app.browser();
     ada.sign_in("ada@example.org", PASSWORD).await.unwrap();
-    let after: Welcome = ada.exchange("sync/hello", me, &crate::app::hello_of(PROTOCOL, 1)).await.unwrap();
+    let after: Welcome = ada.exchange("sync/hello", me, &crate::app::hello_of(PROTOCOL, SCHEMA)).await.unwrap();
     assert!(after.epoch > before.epoch && after.workspace == before.workspace);
     let lacked = done.len() as u64 - notes(&ada, me).await.len() as u64;
     assert!(lacked >= 9, "the last three pushes came after the backup, but {lacked} edits are missing");
@@ -174,7 +175,7 @@ async fn the_database_of_a_killed_server_is_backed_up_whole() {
     let folder = Folder::new();
     let data = folder.0.join("data");
     std::fs::create_dir_all(&data).unwrap();
-    let server = Server::start(&data, Stdio::inherit(), &["--log", "error"]).await;
+    let server = Server::start("serve", &data, Stdio::inherit(), &["--log", "error"]).await;
     let form = b"name=Ada&email=ada%40example.org&password=tide+comes+in".to_vec();
     let answer = post(server.address, "sign-up", "", FORM, form).await.unwrap();
     let me: Me = serde_json::from_slice(&answer.body).unwrap();
@@ -275,7 +276,7 @@ async fn a_running_server_is_neither_restored_over_nor_started_twice() {
     let folder = Folder::new();
     let data = folder.0.join("data");
     std::fs::create_dir_all(&data).unwrap();
-    let server = Server::start(&data, Stdio::inherit(), &["--log", "error"]).await;
+    let server = Server::start("serve", &data, Stdio::inherit(), &["--log", "error"]).await;
     assert!(server.said.iter().any(|line| line.contains(&server.address.to_string())), "{:?}", server.said);
     let copy = folder.0.join("copy.db");
     assert!(tidemark(&["backup", copy.to_str().unwrap()], &data).status.success());
@@ -330,4 +331,37 @@ fn a_setting_that_cannot_be_is_refused_in_plain_words() {
     // What cannot be understood at all ends with the other exit code, and names the way to help.
     let output = serve(&["--listen", "nonsense"]);
     assert!(output.status.code() == Some(2) && said(&output).contains("--help"), "{}", said(&output));
+}
+
+#[tokio::test]
+async fn the_demo_is_made_once_and_everybody_in_it_can_sign_in() {
+    let folder = Folder::new();
+    for _ in 0..2 {
+        let demo = Server::start("demo", &folder.0, Stdio::inherit(), &["--log", "error"]).await;
+        let mut people = 0;
+        for line in &demo.said {
+            let Some((email, rest)) = line.trim().split_once(' ').filter(|(word, _)| word.contains('@')) else {
+                continue;
+            };
+            let password = "northwind tide";
+            assert!(rest.trim().starts_with(password), "{line}");
+            let form = format!("email={}&password={}", email.replace('@', "%40"), password.replace(' ', "+"));
+            let answer = post(demo.address, "sign-in", "", FORM, form.into_bytes()).await.unwrap();
+            let me: Me = serde_json::from_slice(&answer.body).unwrap();
+            assert_eq!(me.viewer.map(|viewer| viewer.workspace_name).as_deref(), Some("Northwind Grid"));
+            people += 1;
+        }
+        assert!(people >= 3, "{:?}", demo.said);
+        assert!(demo.stop().await.success());
+    }
+    let output = tidemark(&["doctor"], &folder.0);
+    assert!(said(&output).contains("1, with") && said(&output).contains("is sound"), "{}", said(&output));
+}
+
+#[test]
+fn a_few_simulated_lives_are_lived_and_counted() {
+    let output = Command::new(env!("CARGO_BIN_EXE_tidemark")).args(["simulate", "--seeds", "1..4"]).output().unwrap();
+    assert!(output.status.success() && said(&output).contains("every invariant held"), "{}", said(&output));
+    let output = Command::new(env!("CARGO_BIN_EXE_tidemark")).args(["simulate", "--seeds", "4..1"]).output().unwrap();
+    assert!(output.status.code() == Some(2) && said(&output).contains("A below B"), "{}", said(&output));
 }

@@ -23,6 +23,8 @@ const FORMS: &[&str] = &[
     "invitation/create",
     "invitation/look",
     "invitation/accept",
+    "invitation/list",
+    "invitation/withdraw",
     "member/remove",
     "device/register",
     "session/end",

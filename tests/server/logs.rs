@@ -14,7 +14,7 @@ async fn no_secret_and_nothing_people_wrote_is_in_the_log() {
     let folder = std::env::temp_dir().join(format!("tidemark-logs-{}", Uuid::now_v7()));
     std::fs::create_dir_all(&folder).unwrap();
     let log = folder.join("log");
-    let server = Server::start(&folder, File::create(&log).unwrap().into(), &["--log", "trace"]).await;
+    let server = Server::start("serve", &folder, File::create(&log).unwrap().into(), &["--log", "trace"]).await;
     let address = server.address;
     let (password, wrong, next) = ("seaweed on the slipway", "driftwood on the beach", "pebbles under the pier");
     let form = |text: String| text.replace(' ', "+").into_bytes();

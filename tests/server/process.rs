@@ -32,10 +32,10 @@ pub struct Server {
 }
 
 impl Server {
-    /// Begins to start on a free port, with more arguments.
-    pub fn spawn(data: &Path, log: Stdio, more: &[&str]) -> Self {
+    /// Begins to run a command that serves, on a free port, with more arguments.
+    pub fn spawn(command: &str, data: &Path, log: Stdio, more: &[&str]) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_tidemark"))
-            .args(["serve", "--listen", "127.0.0.1:0", "--data"])
+            .args([command, "--listen", "127.0.0.1:0", "--data"])
             .arg(data)
             .args(more)
             .current_dir(data)
@@ -50,8 +50,8 @@ impl Server {
     }
 
     /// Starts and is ready.
-    pub async fn start(data: &Path, log: Stdio, more: &[&str]) -> Self {
-        let mut server = Self::spawn(data, log, more);
+    pub async fn start(command: &str, data: &Path, log: Stdio, more: &[&str]) -> Self {
+        let mut server = Self::spawn(command, data, log, more);
         loop {
             let line = soon("the server's next word", server.lines.next_line()).await.unwrap();
             let line = line.expect("the server starts");

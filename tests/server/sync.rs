@@ -1,14 +1,14 @@
 //! `/api/sync/…` and `/api/quarantine/…`, the same messages over HTTP; and `/api/incident`.
 
-use crate::app::{Browser, TestApp, change, note, push_of};
+use crate::app::{Browser, TestApp, change, hello_of, note, push_of};
 use tidemark::api::ApiError;
 use tidemark::api::incident::Reported;
 use tidemark::api::review::Held;
 use tidemark::model::choice::Role;
 use tidemark::model::id::{DeviceId, MemberId, OpId};
 use tidemark::model::scope::Scope;
-use tidemark::sync::op::{Code, Outcome};
-use tidemark::sync::wire::{Pull, Pulled, Push, SnapshotChunk, SnapshotWanted};
+use tidemark::sync::op::{Code, Outcome, SCHEMA};
+use tidemark::sync::wire::{PROTOCOL, Pull, Pulled, Push, SnapshotChunk, SnapshotWanted, Welcome};
 use uuid::Uuid;
 
 async fn everything(browser: &Browser<'_>, member: MemberId) -> Result<Pulled, ApiError> {
@@ -135,4 +135,16 @@ async fn a_device_reports_what_it_mended_in_its_own_name_and_not_without_end() {
     }
     assert!(matches!(last, Err(ApiError::TooFast { .. })), "{last:?}");
     assert_eq!(report(&eve, as_eve).await, Ok(()));
+}
+
+#[tokio::test]
+async fn a_build_that_does_not_fit_is_told_so_here_as_well() {
+    let app = TestApp::start().await;
+    let (ada, as_ada) = app.owner("Ada").await;
+    let hello = async |protocol, schema| {
+        ada.exchange::<Welcome>("sync/hello", as_ada, &hello_of(protocol, schema)).await.map(|welcome| welcome.member)
+    };
+    assert_eq!(hello(PROTOCOL, SCHEMA).await, Ok(as_ada));
+    assert_eq!(hello(PROTOCOL - 1, SCHEMA).await, Err(ApiError::UpdateNeeded));
+    assert_eq!(hello(PROTOCOL, SCHEMA + 1).await, Err(ApiError::ServerOlder));
 }
