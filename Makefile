@@ -33,7 +33,7 @@ setup: ## Install everything that any target needs, and nothing that is already 
 .PHONY: dev
 dev: ## Rebuild and reload on every change, at 127.0.0.1:3000.
 	@scripts/setup.sh compiler packages tools watcher
-	@$(ENV) exec cargo leptos watch
+	@$(ENV) exec cargo leptos watch --split
 
 .PHONY: build
 build: ## Build the product: the server with its browser face, optimised.

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Builds the product: target/release/tidemark, the server, and target/site, what it gives to browsers.
 #
-# It does what `cargo leptos build --release` does, reading the same metadata's choices, with the tools alone: compiling
-# cargo-leptos takes longer than compiling Tidemark, and only `make dev` needs what else it can.
+# It does what `cargo leptos build --release --split` does, reading the same metadata's choices, with the tools alone:
+# compiling cargo-leptos takes longer than compiling Tidemark, and only `make dev` needs what else it can.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 source scripts/env.sh
@@ -20,13 +20,22 @@ mkdir -p "$site/pkg"
 cp -R public/. "$site/"
 tailwindcss --input style/main.css --output "$site/pkg/tidemark.css" --minify 2>/dev/null
 
-wasm-bindgen --target web --no-typescript --out-dir "$site/pkg" --out-name tidemark \
-  target/front/wasm32-unknown-unknown/wasm-release/tidemark.wasm
-# Only what every browser that can run Tidemark has had for years.
-wasm-opt -Oz --enable-bulk-memory --enable-bulk-memory-opt --enable-nontrapping-float-to-int --enable-sign-ext \
-  --enable-mutable-globals --enable-reference-types --enable-multivalue \
-  --output "$site/pkg/tidemark.wasm" "$site/pkg/tidemark_bg.wasm"
-rm "$site/pkg/tidemark_bg.wasm"
+# The program that starts, the files of src/app/pages.rs, and what several of those need.
+parts=target/front/parts
+rm -rf "$parts"
+wasm-split-cli --out-name tidemark target/front/wasm32-unknown-unknown/wasm-release/tidemark.wasm "$parts" >"$parts.log"
+wasm-bindgen --target web --no-typescript --keep-lld-exports --no-demangle --out-dir "$site/pkg" --out-name tidemark \
+  "$parts/tidemark.wasm"
+mv "$site/pkg/tidemark_bg.wasm" "$parts/tidemark.wasm"
+cp "$parts/__wasm_split.js" "$site/pkg/"
+# Only what every browser that can run Tidemark has had for years. It warns of names of locals, which it drops anyway.
+optimise() {
+  wasm-opt -Oz --enable-bulk-memory --enable-bulk-memory-opt --enable-nontrapping-float-to-int --enable-sign-ext \
+    --enable-mutable-globals --enable-reference-types --enable-multivalue --output "$2/pkg/${1##*/}" "$1" \
+    2> >(grep -v '^warning: unknown name subsection' >&2)
+}
+export -f optimise
+printf '%s\0' "$parts"/*.wasm | xargs -0 -P "$(nproc)" -I part bash -c 'optimise part "$0"' "$site"
 
 node scripts/site.mjs "$site" target/release/hash.txt
 rm -rf target/site

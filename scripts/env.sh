@@ -13,6 +13,9 @@ cargo_leptos_version=0.3.11
 # wasm-bindgen's command must have exactly the version of the library it post-processes.
 wasm_bindgen_version=$(awk '$0 == "name = \"wasm-bindgen\"" { getline; gsub(/[^0-9.]/, ""); print }' Cargo.lock)
 
+# The splitter reads marks that this library makes, and is published with it.
+wasm_split_version=$(awk '$0 == "name = \"wasm_split_helpers\"" { getline; gsub(/[^0-9.]/, ""); print }' Cargo.lock)
+
 # True when `rustc`, given with its arguments, can compile for the browser and is new enough.
 compiles_for_browser() {
   local folder version
@@ -31,6 +34,7 @@ fi
 
 PATH=$PWD/node_modules/.bin:$tools_folder/cargo-leptos-$cargo_leptos_version/bin:$PATH
 PATH=$tools_folder/wasm-bindgen-cli-$wasm_bindgen_version/bin:$PATH
+PATH=$tools_folder/wasm_split_cli_support-$wasm_split_version/bin:$PATH
 export PATH
 
 # Leptos reads this while it compiles; set everywhere, `cargo test` and `cargo leptos build` share one build of it.

@@ -89,6 +89,13 @@ setup_packages() {
 setup_tools() {
   # Without --locked: only the version of the command itself matters, and its lock file ages badly.
   setup_tool wasm-bindgen-cli "$wasm_bindgen_version" "wasm-bindgen --version"
+  setup_tool wasm_split_cli_support "$wasm_split_version" splitter_version --features build-binary
+}
+
+# The splitter does not say which version it is, but it lies in a folder with that name.
+splitter_version() {
+  local found
+  found=$(command -v wasm-split-cli) && basename "${found%/bin/*}" | sed 's/-/ /'
 }
 
 # Only `make dev` needs it; compiling it takes longer than compiling Tidemark.

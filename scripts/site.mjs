@@ -1,5 +1,5 @@
-// Finishes a built site: puts a hash of its content into the name of every file of pkg/ that Leptos links to, so that
-// browsers may keep it for ever, writes down those hashes for the server, and compresses what is worth it, once and well.
+// Finishes a built site: puts a hash into the name of every file of pkg/ that a browser is sent, so that it may be kept for
+// ever, writes down those hashes for the server, and compresses what is worth it, once and well.
 // Usage: node scripts/site.mjs <site folder> <file for the hashes>
 import { createHash } from "node:crypto";
 import { readFileSync, readdirSync, renameSync, statSync, writeFileSync } from "node:fs";
@@ -7,25 +7,51 @@ import { join } from "node:path";
 import { brotliCompressSync, constants } from "node:zlib";
 
 const [site, hashFile] = process.argv.slice(2);
+const pkg = join(site, "pkg");
 const WORTH_COMPRESSING = /\.(js|wasm|css|svg|html|json|webmanifest)$/;
 
-const hashOf = (path) => createHash("sha256").update(readFileSync(path)).digest("hex").slice(0, 16);
+const hashOf = (names) => {
+  const hash = createHash("sha256");
+  for (const name of names) hash.update(readFileSync(join(pkg, name)));
+  return hash.digest("hex").slice(0, 16);
+};
+const named = (name, hash) => name.replace(/\.(\w+)$/, `.${hash}.$1`);
 
-const script = join(site, "pkg", "tidemark.js");
-// wasm-bindgen names its own output; Leptos passes the address in, so this default is never fetched.
-writeFileSync(script, readFileSync(script, "utf8").replaceAll("tidemark_bg.wasm", "tidemark.wasm"));
+// The parts of a program fit one another and no other build's, and name one another: one hash for all of them.
+const isPart = (name) => /\.(js|wasm)$/.test(name) && statSync(join(pkg, name)).isFile();
+const parts = readdirSync(pkg).filter(isPart).sort();
+const program = hashOf(parts);
+for (const name of parts.filter((name) => name.endsWith(".js"))) {
+  const script = readFileSync(join(pkg, name), "utf8")
+    // wasm-bindgen names its own output; Leptos passes the address in, so this default is never fetched.
+    .replaceAll("tidemark_bg.wasm", "tidemark.wasm")
+    .replace(/(from |new URL\()"\.\/(\w+\.(?:js|wasm))"/g, (_, before, part) => `${before}"./${named(part, program)}"`);
+  writeFileSync(join(pkg, name), script);
+}
+// What the server tells a browser to fetch for a page of a file, before the program that starts asks for it: what the file
+// shares with others, as the splitter's loader names it, and itself.
+const loader = readFileSync(join(pkg, "__wasm_split.js"), "utf8");
+const shared = [...loader.matchAll(/\/\* (.*) \*\/\nconst __(chunk_\d+) = makeLoad\(\(\) => \{/g)];
+const files = [...loader.matchAll(/__wasm_split_load_(\w+) =/g)].map(([, file]) => file);
+if (shared.length === 0 || files.length === 0) throw new Error("the splitter's loader is not as this script expects it");
+const preloads = files.map((file) => [
+  file,
+  [...shared.filter(([, users]) => users.split(", ").includes(file)).map(([, , chunk]) => chunk), `split_${file}`],
+]);
+const hashed = preloads.map(([file, names]) => [file, names.map((name) => `${name}.${program}`)]);
+parts.push("__wasm_split_manifest.json");
+writeFileSync(join(pkg, "__wasm_split_manifest.json"), JSON.stringify(Object.fromEntries(hashed)));
+for (const name of parts) renameSync(join(pkg, name), join(pkg, named(name, program)));
 
-const lines = ["js", "wasm", "css"].map((kind) => {
-  const path = join(site, "pkg", `tidemark.${kind}`);
-  const hash = hashOf(path);
-  renameSync(path, join(site, "pkg", `tidemark.${hash}.${kind}`));
-  return `${kind}: ${hash}\n`;
-});
-writeFileSync(hashFile, lines.join(""));
+const style = hashOf(["tidemark.css"]);
+renameSync(join(pkg, "tidemark.css"), join(pkg, named("tidemark.css", style)));
+const hashes = { js: program, wasm: program, split: program, manifest: program, css: style };
+writeFileSync(hashFile, Object.entries(hashes).map(([what, hash]) => `${what}: ${hash}\n`).join(""));
 
+const sizes = [];
 for (const name of readdirSync(site, { recursive: true })) {
   const path = join(site, name);
-  // The server lists the folder of snippets for the service worker, and they are a few lines each.
+  // The scripts of dependencies are a few lines each.
   if (!statSync(path).isFile() || !WORTH_COMPRESSING.test(path) || name.includes("snippets")) continue;
   const bytes = readFileSync(path);
   const params = {
@@ -34,8 +60,17 @@ for (const name of readdirSync(site, { recursive: true })) {
   };
   const compressed = brotliCompressSync(bytes, { params });
   if (compressed.length < bytes.length) writeFileSync(`${path}.br`, compressed);
-  if (/\.wasm$/.test(path)) {
-    const kib = (count) => Math.ceil(count / 1024);
-    console.log(`  the browser's half: ${kib(bytes.length)} KiB, ${kib(compressed.length)} KiB compressed`);
-  }
+  const part = /^pkg\/(.*)\.[0-9a-f]{16}\.(js|wasm|css)$/.exec(name);
+  if (part) sizes.push({ part: `${part[1]}.${part[2]}`, bytes: compressed.length });
 }
+
+// What a browser loads before a page can be used, by the file the page is in. The device follows when the page is drawn.
+const kib = (names) => {
+  const chosen = sizes.filter(({ part }) => names === undefined || names.includes(part));
+  return `${Math.ceil(chosen.reduce((sum, { bytes }) => sum + bytes, 0) / 1024)} KiB compressed`;
+};
+const always = ["tidemark.js", "tidemark.wasm", "tidemark.css", "__wasm_split.js"];
+for (const [file, names] of preloads.filter(([file]) => file !== "device")) {
+  console.log(`  the browser's half: ${kib([...always, ...names.map((name) => `${name}.wasm`)])} for a page of "${file}"`);
+}
+console.log(`  the browser's half: ${kib()} with everything`);

@@ -12,6 +12,7 @@ pub mod invitations;
 pub mod members;
 pub mod notes;
 pub mod notifications;
+pub mod pages;
 pub mod policies;
 pub mod project;
 pub mod projects;
@@ -21,28 +22,16 @@ pub mod theme;
 pub mod your_account;
 
 use crate::api::seed::Seed;
-use accounts::{InvitationPage, SignInPage, SignUpPage, WorkspacesPage};
-use conflicts::ConflictsPage;
-use conflicts::one::ConflictPage;
-use dashboard::DashboardPage;
 use frame::Frame;
 use leptos::prelude::*;
 use leptos_meta::{HashedStylesheet, MetaTags, Title, provide_meta_context};
 use leptos_router::components::{ParentRoute, Route, Router, Routes};
 use leptos_router::path;
-use members::MembersPage;
-use notes::{NotePage, NotesPage};
-use notifications::NotificationsPage;
-use policies::PoliciesPage;
-use project::ProjectPage;
-use project::panel::{PhasePanel, ProjectPanel, StepPanel, TaskPanel};
-use projects::ProjectsPage;
 use records::Records;
 use std::sync::Arc;
-use sync_centre::SyncCentrePage;
 
-/// Called once in the browser, after the first render, with the records the screens read: whoever starts the application
-/// provides it as a context, and attaches the device there.
+/// Called once in the browser with the records the screens read: whoever starts the application provides it as a context,
+/// and attaches the device there once the page is drawn.
 #[derive(Clone)]
 pub struct WhenShown(pub Arc<dyn Fn(Records) + Send + Sync>);
 
@@ -100,28 +89,28 @@ pub fn App() -> impl IntoView {
         <Title formatter=|page: String| if page.is_empty() { "Tidemark".to_owned() } else { format!("{page} · Tidemark") }/>
         <Router>
             <Routes fallback=|| view! { <frame::NotFound/> }>
-                <Route path=path!("/sign-in") view=SignInPage/>
-                <Route path=path!("/sign-up") view=SignUpPage/>
-                <Route path=path!("/invitation/:token") view=InvitationPage/>
-                <Route path=path!("/workspaces") view=WorkspacesPage/>
+                <Route path=path!("/sign-in") view={pages::sign_in()}/>
+                <Route path=path!("/sign-up") view={pages::sign_up()}/>
+                <Route path=path!("/invitation/:token") view={pages::invitation()}/>
+                <Route path=path!("/workspaces") view={pages::workspaces()}/>
                 <ParentRoute path=path!("") view=Frame>
-                    <Route path=path!("") view=DashboardPage/>
-                    <Route path=path!("/projects") view=ProjectsPage/>
-                    <ParentRoute path=path!("/project/:project") view=ProjectPage>
+                    <Route path=path!("") view={pages::dashboard_page()}/>
+                    <Route path=path!("/projects") view={pages::projects_page()}/>
+                    <ParentRoute path=path!("/project/:project") view={pages::project_page()}>
                         <Route path=path!("") view=|| ()/>
-                        <Route path=path!("task/:record") view=TaskPanel/>
-                        <Route path=path!("step/:record") view=StepPanel/>
-                        <Route path=path!("phase/:record") view=PhasePanel/>
-                        <Route path=path!("details") view=ProjectPanel/>
+                        <Route path=path!("task/:record") view={pages::task()}/>
+                        <Route path=path!("step/:record") view={pages::step()}/>
+                        <Route path=path!("phase/:record") view={pages::phase()}/>
+                        <Route path=path!("details") view={pages::details()}/>
                     </ParentRoute>
-                    <Route path=path!("/notes") view=NotesPage/>
-                    <Route path=path!("/note/:note") view=NotePage/>
-                    <Route path=path!("/conflicts") view=ConflictsPage/>
-                    <Route path=path!("/conflict/:conflict") view=ConflictPage/>
-                    <Route path=path!("/members") view=MembersPage/>
-                    <Route path=path!("/notifications") view=NotificationsPage/>
-                    <Route path=path!("/policies") view=PoliciesPage/>
-                    <Route path=path!("/sync") view=SyncCentrePage/>
+                    <Route path=path!("/notes") view={pages::notes_page()}/>
+                    <Route path=path!("/note/:note") view={pages::note()}/>
+                    <Route path=path!("/conflicts") view={pages::conflicts_page()}/>
+                    <Route path=path!("/conflict/:conflict") view={pages::conflict()}/>
+                    <Route path=path!("/members") view={pages::members_page()}/>
+                    <Route path=path!("/notifications") view={pages::notifications_page()}/>
+                    <Route path=path!("/policies") view={pages::policies_page()}/>
+                    <Route path=path!("/sync") view={pages::sync()}/>
                 </ParentRoute>
             </Routes>
         </Router>

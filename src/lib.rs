@@ -23,20 +23,13 @@ pub mod sync;
 #[cfg(feature = "hydrate")]
 #[wasm_bindgen::prelude::wasm_bindgen]
 pub fn hydrate() {
-    use browser::start::{FirstVisit, Page, page, provide_device};
-    use leptos::prelude::*;
-
     browser::last_resort::install();
-    match page() {
-        Page::Rendered => leptos::mount::hydrate_body(|| {
-            provide_device();
-            app::App()
-        }),
-        Page::Shell(seed) => leptos::mount::mount_to_body(|| {
-            provide_context(seed);
-            provide_device();
-            app::App()
-        }),
-        Page::FirstVisit => leptos::mount::mount_to_body(FirstVisit),
-    }
+    browser::start::begin();
 }
+
+/// Room in the program's data. `scripts/build.sh` cuts the program into files and lays its data out anew, file by file;
+/// where that takes more room than the linker took, the splitter leaves all data in the file that starts. Nothing refers
+/// to this, so it goes to none of them.
+#[cfg(all(feature = "hydrate", target_family = "wasm"))]
+#[used]
+static ROOM: [u8; 4096] = [0xff; 4096];

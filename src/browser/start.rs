@@ -1,17 +1,26 @@
 //! How a page begins: drawn by the server with its data, or as the data-free shell that the service worker keeps, at any
-//! address. Either way the device takes over right after the first render.
+//! address. Either way the device takes over right after the first render. Its code is a file of its own, as a page's is
+//! (see `app::pages`): nobody waits for it before the first click.
 
 use crate::api::seed::{Seed, Viewer};
-use crate::app::WhenShown;
+use crate::app::pages::NotFetched;
 use crate::app::records::Records;
+use crate::app::{App, WhenShown, pages};
 use crate::browser::worker::Worker;
 use crate::browser::{device, profile};
+use futures::channel::oneshot;
+use leptos::mount::{hydrate_from_async, mount_to_body};
 use leptos::prelude::*;
-use leptos::task::spawn_local;
+use leptos::wasm_split::wasm_split;
+use send_wrapper::SendWrapper;
+use std::cell::RefCell;
+use std::pin::Pin;
+use std::rc::Rc;
 use std::sync::Arc;
+use wasm_bindgen_futures::spawn_local;
 
 /// What stands on the page, and what it needs.
-pub enum Page {
+enum Page {
     /// The server drew it: take it over as it is.
     Rendered,
     /// The shell, in the browser of somebody who was signed in: draw it from what this device has.
@@ -21,7 +30,7 @@ pub enum Page {
 }
 
 /// Which page this is. The server's marker on the root element tells them apart, never the address.
-pub fn page() -> Page {
+fn page() -> Page {
     let boot = document().document_element().and_then(|root| root.get_attribute("data-boot"));
     match (boot.as_deref(), profile::viewer()) {
         (Some("device"), Some(viewer)) => Page::Shell(Seed { viewer: Some(viewer), ..Seed::default() }),
@@ -30,18 +39,87 @@ pub fn page() -> Page {
     }
 }
 
-/// Gives the application its device once it has been drawn.
-pub fn provide_device() {
-    provide_context(WhenShown(Arc::new(|records: Records| {
-        say_alive();
+/// Takes over the page that the server drew, or draws it from what this device has.
+pub fn begin() {
+    let page = page();
+    spawn_local(async {
+        let (drawn, when_drawn) = oneshot::channel();
+        match page {
+            Page::Rendered => {
+                let taking_over = hydrate_from_async(leptos::tachys::dom::body(), || {
+                    provide_device(when_drawn);
+                    App()
+                });
+                taking_over.await.forget();
+            }
+            Page::Shell(seed) => {
+                // The service worker keeps every page beside the shell, so this waits for no network. A page that is
+                // missing all the same says so when it is opened.
+                pages::fetch_all().await.ok();
+                mount_to_body(|| {
+                    provide_context(seed);
+                    provide_device(when_drawn);
+                    App()
+                });
+            }
+            Page::FirstVisit => mount_to_body(FirstVisit),
+        }
+        // Nobody listens where nobody is signed in.
+        drawn.send(()).ok();
+    });
+}
+
+/// Gives the application its device once it has been drawn: not earlier, because what the server rendered must be what is
+/// taken over.
+fn provide_device(drawn: oneshot::Receiver<()>) {
+    let drawn = SendWrapper::new(RefCell::new(Some(drawn)));
+    provide_context(WhenShown(Arc::new(move |records: Records| {
+        let Some(drawn) = drawn.borrow_mut().take() else { return };
         let worker = Worker::register(move || records.set_update_ready());
         // Not followed: who is signed in changes only with the page.
         let viewer: Option<Viewer> = records.viewer().get_untracked();
-        if let Some(viewer) = viewer {
+        spawn_local(async move {
+            // It is either drawn, or the application broke and said so.
+            if drawn.await.is_err() {
+                return;
+            }
+            say_alive();
+            let Some(viewer) = viewer else { return };
             profile::keep_viewer(&viewer);
-            spawn_local(device::start(records, viewer, worker));
-        }
+            open_device(records, viewer, worker).await;
+            // So that every page opens whatever becomes of the network, or of the build this page came with.
+            if let Err(error) = pages::fetch_all().await {
+                leptos::logging::warn!("{error}");
+            }
+        });
     })));
+}
+
+/// Starts the device as soon as its code is here. What a person does until then waits in `Records`.
+async fn open_device(records: Records, viewer: Viewer, worker: Option<Rc<Worker>>) {
+    #[wasm_split(device, wasm_split_path = ::leptos::wasm_split, fallible)]
+    fn start_device(
+        records: Records,
+        viewer: Viewer,
+        worker: Option<Rc<Worker>>,
+    ) -> Result<Pin<Box<dyn Future<Output = ()>>>, NotFetched> {
+        Ok(Box::pin(device::start(records, viewer, worker)))
+    }
+    let mut told = false;
+    loop {
+        match start_device(records, viewer.clone(), worker.clone()).await {
+            Ok(starting) => return starting.await,
+            Err(NotFetched) if !told => {
+                told = true;
+                records.tell(
+                    "The connection broke before Tidemark was here entirely. Keep this page open: your edits are stored as soon as it has arrived.",
+                    None,
+                );
+            }
+            Err(NotFetched) => {}
+        }
+        pages::wait_to_fetch_again().await;
+    }
 }
 
 /// Marks the document as taken over: from here on a click does something. The browser tests wait for it.
@@ -54,7 +132,7 @@ fn say_alive() {
 
 /// What the shell shows in a browser that knows nobody.
 #[component]
-pub fn FirstVisit() -> impl IntoView {
+fn FirstVisit() -> impl IntoView {
     view! {
         <main class="alone">
             <h1>"There is no connection"</h1>

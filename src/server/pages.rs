@@ -157,11 +157,13 @@ fn built_files(options: &LeptosOptions) -> Vec<String> {
     let pkg = options.site_pkg_dir.trim_matches('/');
     let named = |ending: &str| format!("/{pkg}/{}{}.{ending}", options.output_name, hash_of(ending));
     let mut files = vec![named("js"), named("wasm"), named("css")];
-    let snippets = PathBuf::from(options.site_root.as_ref()).join(pkg).join("snippets");
-    files.extend(files_below(&snippets).into_iter().filter_map(|file| {
+    // And what the program fetches when it needs it: its other parts, and scripts of its dependencies.
+    let others = files_below(&PathBuf::from(options.site_root.as_ref()).join(pkg)).into_iter().filter_map(|file| {
         let below = file.strip_prefix(options.site_root.as_ref()).ok()?.to_str()?;
-        Some(format!("/{below}"))
-    }));
+        (below.ends_with(".js") || below.ends_with(".wasm")).then(|| format!("/{below}"))
+    });
+    let others: Vec<_> = others.filter(|path| !files.contains(path)).collect();
+    files.extend(others);
     files
 }
 
