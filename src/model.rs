@@ -5,6 +5,7 @@
 pub mod catalog;
 pub mod check;
 pub mod choice;
+pub mod day;
 pub mod id;
 pub mod kinds;
 pub mod permission;

@@ -1,24 +1,33 @@
 //! Dates, durations and counts in words. The one place that decides how they look; no time-zone database, and the same
 //! text on both faces: instants are shown in UTC, whose name stands beside them.
 
-use jiff::{Timestamp, tz::TimeZone};
+use crate::model::day::{Day, Moment};
+
+const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
 /// An instant to the minute, `21 Nov 2026, 11:40 UTC`.
 pub fn instant(ms: i64) -> String {
-    Timestamp::from_millisecond(ms).map_or_else(
-        |_| "at an unknown time".to_owned(),
-        |at| at.to_zoned(TimeZone::UTC).strftime("%-d %b %Y, %H:%M UTC").to_string(),
-    )
+    let Some(at) = Moment::of(ms) else { return "at an unknown time".to_owned() };
+    let (hour, minute, ..) = at.clock();
+    format!("{}, {hour:02}:{minute:02} UTC", in_words(at.day))
 }
 
 /// An instant for machines, as a `time` element wants it.
 pub fn instant_for_machines(ms: i64) -> String {
-    Timestamp::from_millisecond(ms).map(|at| at.to_string()).unwrap_or_default()
+    let Some(at) = Moment::of(ms) else { return String::new() };
+    let Day { year, month, day } = at.day;
+    let (hour, minute, second, ms) = at.clock();
+    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{ms:03}Z")
 }
 
 /// A stored date, `2026-11-21`, as `21 Nov 2026`; other text as it is.
 pub fn date(stored: &str) -> String {
-    stored.parse::<jiff::civil::Date>().map_or_else(|_| stored.to_owned(), |day| day.strftime("%-d %b %Y").to_string())
+    Day::parse(stored).map_or_else(|| stored.to_owned(), in_words)
+}
+
+fn in_words(Day { year, month, day }: Day) -> String {
+    let month = usize::try_from(month - 1).ok().and_then(|month| MONTHS.get(month)).unwrap_or(&"");
+    format!("{day} {month} {year}")
 }
 
 /// Minutes of work: `45 min`, `1 h 30 min`, `12 h`.
@@ -100,6 +109,8 @@ mod tests {
     #[test]
     fn words_for_figures() {
         assert_eq!(instant(1_795_261_200_000), "21 Nov 2026, 11:40 UTC");
+        assert_eq!(instant(i64::MAX), "at an unknown time");
+        assert_eq!(instant_for_machines(1_795_261_200_123), "2026-11-21T11:40:00.123Z");
         assert_eq!(date("2026-05-01"), "1 May 2026");
         assert_eq!(date("soon"), "soon");
         assert_eq!([minutes(45), minutes(90), minutes(720)], ["45 min", "1 h 30 min", "12 h"]);

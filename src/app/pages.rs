@@ -86,15 +86,15 @@ pub async fn fetch_all() -> Result<(), NotFetched> {
 }
 
 pages! {
-    accounts: sign_in = accounts::SignInPage, sign_up = accounts::SignUpPage, invitation = accounts::InvitationPage,
-        workspaces = accounts::WorkspacesPage;
+    door: sign_in = accounts::SignInPage, sign_up = accounts::SignUpPage;
     dashboard: dashboard_page = dashboard::DashboardPage;
     work: projects_page = projects::ProjectsPage, project_page = project::ProjectPage, task = project::panel::TaskPanel,
         step = project::panel::StepPanel, phase = project::panel::PhasePanel, details = project::panel::ProjectPanel,
         notes_page = notes::NotesPage, note = notes::NotePage;
     upkeep: conflicts_page = conflicts::ConflictsPage, conflict = conflicts::one::ConflictPage,
         members_page = members::MembersPage, notifications_page = notifications::NotificationsPage,
-        policies_page = policies::PoliciesPage, sync = sync_centre::SyncCentrePage;
+        policies_page = policies::PoliciesPage, sync = sync_centre::SyncCentrePage,
+        invitation = accounts::InvitationPage, workspaces = accounts::WorkspacesPage;
 }
 
 /// Whether a page that the server drew is being taken over.

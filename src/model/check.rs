@@ -3,16 +3,14 @@
 //! equal bytes: sets sorted, ids in lower case, line ends as `\n`, and nothing entered as `Null`.
 
 use crate::model::catalog::{FieldSpec, FieldType, KindSpec, as_set};
+use crate::model::day::{Day, INSTANT_MS_MAX};
 use crate::model::id::RecordId;
 use crate::model::rank;
 use crate::model::value::{Name, Value};
-use jiff::civil::Date;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The last instant a field may hold, Unix milliseconds: the end of the year 9999.
-pub const INSTANT_MS_MAX: i64 = 253_402_300_799_999;
 /// The years a date may lie in; anything else is a slip of the hand.
-const YEARS: std::ops::RangeInclusive<i16> = 1900..=2999;
+const YEARS: std::ops::RangeInclusive<i64> = 1900..=2999;
 
 /// A value that may not be stored, and what to do about it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -192,8 +190,8 @@ fn few_enough(label: &str, count: usize, count_max: u32) -> Result<(), String> {
 
 /// A calendar date that exists, written `YYYY-MM-DD`.
 fn date(text: &str) -> Option<Value> {
-    let day: Date = text.parse().ok()?;
-    (YEARS.contains(&day.year()) && day.to_string() == text).then(|| text.into())
+    let day = Day::parse(text)?;
+    YEARS.contains(&day.year).then(|| text.into())
 }
 
 /// Ids as a set; `None` if one of them is no id.
