@@ -98,3 +98,22 @@ test("one sees where one is signed in, signs out there, and changes the password
   await expectSync(ada.page, "live");
   await tablet.call("sign-in", { email: ada.email, password: next });
 });
+
+test("an invitation nobody has used can be withdrawn, and its link opens nothing", async ({ member, stranger }) => {
+  const ada = await member("Ada");
+  await expectSync(ada.page, "live");
+  await ada.go("/members");
+  await ada.page.getByLabel("Email, if only they may use it").fill("carl@example.com");
+  await ada.page.getByRole("button", { name: "Make an invitation" }).click();
+  const invitation = await ada.page.getByLabel(/^Send them this link/).inputValue();
+  await ada.page.getByRole("button", { name: "Show open invitations" }).click();
+  const open = ada.page.getByRole("list", { name: "Open invitations" });
+  await expect(open).toContainText("carl@example.com, as member");
+  await open.getByRole("button", { name: "Withdraw the invitation for carl@example.com" }).click();
+  await open.getByRole("button", { name: "Withdraw it" }).click();
+  await expect(ada.page.getByText("No invitation is open.")).toBeVisible();
+
+  const carl = await stranger("Carl");
+  await carl.page.goto(new URL(invitation, ada.page.url()).pathname);
+  await expect(carl.page.getByRole("alert").first()).toContainText("no longer valid");
+});
