@@ -93,14 +93,13 @@ async function localEdit(person: Person, tasks: number): Promise<void> {
   const row = person.page.locator('[data-kind="task"]').first();
   await row.focus();
   const times = await row.evaluate(async (row, count) => {
-    const painted = () =>
-      new Promise<number>((done) =>
-        requestAnimationFrame(() => {
-          const channel = new MessageChannel();
-          channel.port1.onmessage = () => done(performance.now());
-          channel.port2.postMessage(undefined);
-        }),
-      );
+    const turn = () =>
+      new Promise<number>((done) => {
+        const channel = new MessageChannel();
+        channel.port1.onmessage = () => done(performance.now());
+        channel.port2.postMessage(undefined);
+      });
+    const painted = () => new Promise<number>((done) => requestAnimationFrame(() => turn().then(done)));
     const shown = () => row.querySelector("[data-status]")?.getAttribute("data-status");
     const handled: number[] = [];
     const frames: number[] = [];
@@ -109,8 +108,7 @@ async function localEdit(person: Person, tasks: number): Promise<void> {
       const before = shown();
       const from = performance.now();
       row.dispatchEvent(new KeyboardEvent("keydown", { key: " ", bubbles: true, cancelable: true }));
-      await Promise.resolve();
-      while (shown() === before) await new Promise((next) => setTimeout(next, 0));
+      while (shown() === before) await turn();
       handled.push(performance.now() - from);
       frames.push((await painted()) - from);
     }

@@ -4,13 +4,13 @@ import { appendFile, cp, mkdtemp, rm } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
+import { expect } from "@playwright/test";
 
 const ROOT = resolve(import.meta.dirname, "..");
 const PROGRAM = join(ROOT, "target/release/tidemark");
 
-/** Between two looks whether a server has started. */
-const READY_LOOK_MS = 25;
+/** The largest demo workspace is made before the server is ready. */
+const START_MS_MAX = 120_000;
 
 /** A server with its data, which outlives restarts and goes with `remove`. */
 export class Server {
@@ -54,10 +54,9 @@ export class Server {
     child.stdout.on("data", (text) => (this.log += text));
     child.stderr.on("data", (text) => (this.log += text));
     this.process = child;
-    while (!(await this.isReady())) {
-      if (child.exitCode !== null || child.signalCode !== null) throw new Error(`the server ended: ${this.log}`);
-      await sleep(READY_LOOK_MS);
-    }
+    await expect
+      .poll(async () => (child.exitCode === null ? await this.readiness() : `ended: ${this.log}`), { timeout: START_MS_MAX })
+      .toBe("ready");
   }
 
   /** Restarts with a copy of the built pages, which `changeSite` may change. */
@@ -99,12 +98,12 @@ export class Server {
     await ended;
   }
 
-  private async isReady(): Promise<boolean> {
+  private async readiness(): Promise<string> {
     try {
-      return (await fetch(`${this.url}/health/ready`)).ok;
+      const answer = await fetch(`${this.url}/health/ready`);
+      return answer.ok ? "ready" : `answers ${answer.status}`;
     } catch {
-      // It does not listen yet.
-      return false;
+      return "silent";
     }
   }
 }
