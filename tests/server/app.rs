@@ -41,7 +41,9 @@ use uuid::Uuid;
 /// A password that is taken.
 pub const PASSWORD: &str = "tide comes in";
 /// Anything a test waits for comes within this time, or never.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(60);
+/// Attempts after which something that is limited was refused, also where a slow machine lets buckets refill meanwhile.
+pub const ATTEMPTS_MAX: usize = 60;
 
 /// Waits, but not for ever.
 pub async fn soon<T>(what: impl Future<Output = T>) -> T {
