@@ -131,6 +131,13 @@ const BANS: &[Ban] = &[
         what: "eprintln!",
         instead: "tracing, which has levels and fields",
     },
+    Ban {
+        within: RUST,
+        except: &["src/server/store/sqlite/direct.rs"],
+        tests: Tests::Bound,
+        what: "unsafe",
+        instead: "a safe call; what SQLite needs is in store/sqlite/direct.rs",
+    },
     ban(&["tests/"], "time::sleep", "wait for the condition, with a timeout around it"),
     // Leptos 0.8.23.
     ban(&["src/"], "inner_html", "elements; a string of HTML is not escaped"),

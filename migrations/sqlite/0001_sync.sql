@@ -6,7 +6,7 @@ CREATE TABLE workspace (
     name TEXT NOT NULL,
     -- Changes when the history was replaced (restore from a backup); devices then offer their settled ops again.
     epoch INTEGER NOT NULL,
-    -- The newest sequence number. NOT NULL is also a guard: a commit computed from another head writes NULL and fails.
+    -- The newest sequence number.
     head INTEGER NOT NULL,
     -- The log below this was compacted away; an older tidemark takes a new snapshot.
     horizon INTEGER NOT NULL,
@@ -28,10 +28,11 @@ CREATE TABLE record (
     -- The record it stands under.
     parent_kind TEXT,
     parent BLOB,
-    -- {"title": {"v": "Pour the slab", "s": 17}}: value and the sequence number at which it was written.
-    fields TEXT NOT NULL,
     seq INTEGER NOT NULL,
     deleted INTEGER NOT NULL,
+    -- {"title": {"v": "Pour the slab", "s": 17}}: value and the sequence number at which it was written. Last, because a
+    -- long one continues on other pages, which whoever looks at the columns before it does not read.
+    fields TEXT NOT NULL,
     PRIMARY KEY (workspace, kind, id)
 ) STRICT;
 -- A scope's snapshot in the order in which it is sent.
@@ -61,14 +62,15 @@ CREATE TABLE log (
     at_ms INTEGER NOT NULL,
     -- The last sequence number of the intent it belongs to: a page is cut where an intent ends.
     until INTEGER NOT NULL,
+    -- The entry before it of the same record, 0 for the first. A record's history is read along these, from its `seq` back;
+    -- an index instead would be the largest cost of an edit, because it is written all over.
+    before INTEGER NOT NULL,
     -- The entry as it goes over the wire (MessagePack).
     body BLOB NOT NULL,
     PRIMARY KEY (workspace, seq)
 ) STRICT, WITHOUT ROWID;
 -- What a device reads: one scope from a sequence number onwards.
 CREATE INDEX log_by_scope ON log (workspace, scope, seq);
--- The history of one record.
-CREATE INDEX log_by_record ON log (workspace, record, seq);
 
 -- The lasting outcome of every op, so that a resend gets the same answer.
 CREATE TABLE receipt (

@@ -29,6 +29,7 @@ use live::{Live, Lives, Standing};
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
+use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use writer::{Answer, JOBS_MAX, Job, Writer};
@@ -177,6 +178,9 @@ impl<S: Store> Clone for Core<S> {
 
 impl<S: Store> Core<S> {
     /// Starts the writer on the current runtime. There may be one core for a store.
+    ///
+    /// The writer settles, writes and waits for the disk without handing anything to another thread in between, so it has a
+    /// thread of its own; only where the runtime has one thread for everything, as the simulator's has, it shares that.
     pub fn start(store: S, clock: impl Clock) -> Self {
         Self::of_build(store, clock, Schema::CURRENT)
     }
@@ -186,7 +190,11 @@ impl<S: Store> Core<S> {
         let clock: Arc<dyn Clock> = clock;
         let (jobs, waiting) = mpsc::channel(JOBS_MAX);
         let writer = Writer::new(Arc::clone(&store), hub.clone(), Arc::clone(&clock), schema, lives.clone());
-        let writer = tokio::spawn(writer.run(waiting));
+        let runtime = Handle::current();
+        let writer = match runtime.runtime_flavor() {
+            RuntimeFlavor::CurrentThread => tokio::spawn(writer.run(waiting)),
+            _ => tokio::task::spawn_blocking(move || runtime.block_on(writer.run(waiting))),
+        };
         Self(Arc::new(Inner {
             store,
             hub,
@@ -468,10 +476,10 @@ impl<S: Store> Core<S> {
     ) -> Result<Vec<Entry>, CoreError> {
         let live = self.live(workspace).await?;
         live.read().member(member)?;
-        let mut entries = self.0.store.history(workspace, key.id, count_max).await?;
+        let mut entries = self.0.store.history(workspace, key, count_max).await?;
         let standing = live.read();
         let actor = standing.member(member)?;
-        entries.retain(|entry| entry.kind == key.kind && standing.sees(&actor, entry.scope));
+        entries.retain(|entry| standing.sees(&actor, entry.scope));
         Ok(entries)
     }
 

@@ -157,9 +157,11 @@ impl Subscription {
 
     /// Puts an answer into this connection's own queue, in order with its frames.
     pub fn answer(&self, message: &FromServer) {
+        // Encoded before the lock is taken, which the writer takes as well.
+        let message = encode(message);
         let rooms = locked(&self.hub.0.rooms);
         let Some(seat) = rooms.get(&self.who.workspace).and_then(|room| room.seats.get(&self.seat)) else { return };
-        match encode(message) {
+        match message {
             Ok(message) => seat.offer(&Arc::from(message)),
             Err(_) => seat.end.set(Refusal::Failed, "An answer was too large to send. Nothing was lost; try again."),
         }

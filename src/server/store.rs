@@ -158,10 +158,6 @@ impl Found {
         };
         one.into_iter().chain(many)
     }
-    /// How many things it is, for keeping an eye on memory.
-    pub fn count(&self) -> usize {
-        1 + self.records().count()
-    }
     /// Hands it to what settles.
     pub fn supply(self, working: &mut Working) {
         match self {
@@ -241,7 +237,7 @@ pub trait Store: Send + Sync + 'static {
     fn history(
         &self,
         workspace: WorkspaceId,
-        record: RecordId,
+        record: Key,
         count_max: usize,
     ) -> impl Future<Output = Result<Vec<Entry>, StoreError>> + Send;
     /// Ops that are held, oldest first.

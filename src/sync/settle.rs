@@ -160,14 +160,14 @@ fn want_line(working: &Working, from: Key, needs: &mut BTreeSet<Need>) {
         match working.records.get(&key) {
             None => drop(needs.insert(Need::Record(key))),
             Some(None) => {}
-            Some(Some(record)) => {
-                if let Scope::Project(project) = record.scope {
+            Some(Some(held)) => {
+                if let Scope::Project(project) = held.record.scope {
                     let project = Key::new(Kind::Project, project);
                     if !working.records.contains_key(&project) {
                         needs.insert(Need::Record(project));
                     }
                 }
-                next = record.parent();
+                next = held.parent;
             }
         }
     }

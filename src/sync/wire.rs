@@ -29,6 +29,9 @@ pub const SNAPSHOT_RECORDS_MAX: usize = 2_000;
 /// Scopes one device may follow at once.
 pub const SCOPES_MAX: usize = 2_000;
 
+/// What most messages stay below, so that room is made once.
+const USUAL_BYTES: usize = 512;
+
 /// How deep a message may nest: a value inside an entry inside a frame inside a page, with room to spare.
 const DEPTH_MAX: usize = 32;
 
@@ -325,7 +328,8 @@ pub enum FromServer {
 /// # Errors
 /// `TooLarge` above `MESSAGE_BYTES_MAX`.
 pub fn encode<T: Serialize>(message: &T) -> Result<Vec<u8>, WireError> {
-    let bytes = rmp_serde::to_vec_named(message).map_err(|error| WireError::Malformed(error.to_string()))?;
+    let mut bytes = Vec::with_capacity(USUAL_BYTES);
+    rmp_serde::encode::write_named(&mut bytes, message).map_err(|error| WireError::Malformed(error.to_string()))?;
     if bytes.len() > MESSAGE_BYTES_MAX {
         return Err(WireError::TooLarge(bytes.len()));
     }

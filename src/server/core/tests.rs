@@ -728,7 +728,7 @@ async fn a_full_disk_acknowledges_nothing_and_recovers() {
     let house = House::new(store.clone()).await;
     house.apply(house.tree()).await;
     let before = (house.states().await, house.core.head(WORKSPACE).await.unwrap());
-    sqlx::raw_sql("PRAGMA max_page_count = 1").execute(store.writer()).await.unwrap();
+    store.pragma("PRAGMA max_page_count = 1").await;
     let one = house.intent();
     let long = "x".repeat(15_000);
     let step = ("step", id(STEP).into());
@@ -746,7 +746,7 @@ async fn a_full_disk_acknowledges_nothing_and_recovers() {
     assert_eq!(one.refusal(), Refusal::Full);
     assert!(one.to_string().contains("Nothing was acknowledged"));
 
-    sqlx::raw_sql("PRAGMA max_page_count = 100000").execute(store.writer()).await.unwrap();
+    store.pragma("PRAGMA max_page_count = 100000").await;
     house.apply(ops.clone()).await;
     assert_eq!(house.snapshot(project()).await.0.sum(), sum(&house.states().await[&project()]));
 }

@@ -29,8 +29,10 @@ pub(super) const JOBS_MAX: usize = 512;
 const BATCH_JOBS_MAX: usize = 256;
 /// Bytes of ops in one transaction, so that one batch never needs much memory.
 const BATCH_BYTES_MAX: usize = 16 << 20;
-/// Records and receipts the writer remembers over all workspaces, about 1 KiB each, before it forgets them and loads again.
+/// Records the writer remembers over all workspaces, a few KiB each, before it forgets them and loads again.
 const REMEMBERED_MAX: usize = 30_000;
+/// Receipts and authors of entries it remembers of one workspace, before it forgets those. Few are asked for twice.
+const ANSWERS_MAX: usize = 20_000;
 /// Log entries dropped in one transaction of a compaction.
 const COMPACTION_ENTRIES_MAX: u64 = 20_000;
 
@@ -110,7 +112,7 @@ pub(super) struct Writer<S: Store> {
     /// What has been loaded of each workspace, with everything settled since. Nobody else writes, so it stays true until a
     /// commit fails.
     loaded: HashMap<WorkspaceId, Working>,
-    /// How much that is, roughly.
+    /// How many records that is.
     remembered: usize,
     /// The latest time given to an entry. Time in the log never runs backwards.
     latest_ms: i64,
@@ -212,8 +214,9 @@ impl<S: Store> Writer<S> {
         }
         self.latest_ms = now_ms;
         for (workspace, planned) in plans {
-            if let Some(working) = self.loaded.get(&workspace) {
+            if let Some(working) = self.loaded.get_mut(&workspace) {
                 planned.show(workspace, working, &self.lives, &self.hub);
+                working.forget_answers_above(ANSWERS_MAX);
             }
         }
         let reviewed = jobs.iter().any(|job| matches!(job, Job::Discard { .. }));
@@ -276,11 +279,12 @@ impl<S: Store> Writer<S> {
             return Ok(());
         }
         let found = write.load(workspace, &needs).await?;
-        self.remembered += found.iter().map(Found::count).sum::<usize>();
         if let Some(working) = self.loaded.get_mut(&workspace) {
+            let before = working.records_held();
             for found in found {
                 found.supply(working);
             }
+            self.remembered += working.records_held() - before;
         }
         Ok(())
     }
@@ -294,10 +298,11 @@ impl<S: Store> Writer<S> {
     ) -> Result<Vec<Receipt>, Trouble> {
         let mut asked: BTreeSet<Need> = BTreeSet::new();
         while let Some(working) = self.loaded.get_mut(&turn.workspace) {
+            let before = working.records_held();
             let settled = catch_unwind(AssertUnwindSafe(|| settle(working, author, intent, turn.now_ms)));
             match settled.map_err(|_| Trouble::Job(turn.at))? {
                 Ok(settled) => {
-                    self.remembered += settled.kept.len() + settled.entries.len();
+                    self.remembered += working.records_held() - before;
                     return Ok(turn.planned.add(settled));
                 }
                 Err(needs) => {

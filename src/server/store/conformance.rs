@@ -18,6 +18,7 @@ macro_rules! conformance {
             a_transaction_writes_to_several_workspaces
             trees_are_found_whole
             the_log_comes_in_order_and_in_pages
+            a_history_leads_back_through_commits_as_far_as_the_log_goes
             a_snapshot_comes_in_order_and_in_pages
             my_tasks_follow_the_assignees
             a_later_receipt_takes_the_place_of_the_first
@@ -199,7 +200,10 @@ pub async fn what_was_committed_is_read_back(store: impl Store) {
 
     let lines = log(&store, workspace, project_scope(), 0, WHOLE).await;
     assert_eq!(lines.rows.iter().map(|line| (line.entry.clone(), line.until)).collect::<Vec<_>>(), draft.entries);
-    assert_eq!(store.history(workspace, record_id(40), 9).await.unwrap(), vec![draft.entries[3].0.clone()]);
+    assert_eq!(
+        store.history(workspace, Key::new(Kind::Task, record_id(40)), 9).await.unwrap(),
+        vec![draft.entries[3].0.clone()]
+    );
 
     let found = load(&store, workspace, &[Need::Receipt(op_id(100)), Need::Receipt(op_id(101))]).await;
     let expected = [Found::Receipt(op_id(100), Some(draft.receipts[0].clone())), Found::Receipt(op_id(101), None)];
@@ -241,7 +245,7 @@ pub async fn the_same_ids_in_two_workspaces_never_touch(store: impl Store) {
     let tasks = store.records(two, &Select::Kind(Kind::Task), WHOLE).await.unwrap().rows;
     assert_eq!(tasks, other.records.iter().filter(|record| record.kind == Kind::Task).cloned().collect::<Vec<_>>());
     assert_eq!(seqs(&log(&store, two, project_scope(), 0, WHOLE).await), [1, 2, 3, 4, 5]);
-    assert_eq!(store.history(two, record_id(40), 9).await.unwrap().len(), 1);
+    assert_eq!(store.history(two, Key::new(Kind::Task, record_id(40)), 9).await.unwrap().len(), 1);
     let found = load(&store, one, &[Need::Receipt(op_id(100))]).await;
     assert_eq!(found, [Found::Receipt(op_id(100), Some(kept(100, u64::MAX, Outcome::Applied, 5)))]);
     let found = load(&store, two, &[Need::Below(Key::new(Kind::Step, record_id(30)))]).await;
@@ -327,6 +331,30 @@ pub async fn the_log_comes_in_order_and_in_pages(store: impl Store) {
     let few_bytes = read(Version::MAX, Page { bytes_max: 1, ..WHOLE }).await.unwrap();
     assert_eq!((seqs(&few_bytes), few_bytes.more), (vec![7], true));
     assert!(store.log(workspace, &BTreeMap::new(), Version::MAX, WHOLE).await.unwrap().rows.is_empty());
+}
+
+pub async fn a_history_leads_back_through_commits_as_far_as_the_log_goes(store: impl Store) {
+    let workspace = workspace_id(1);
+    let title = |title: &'static str| [("title", Value::from(title)), ("step", record_id(30).into())];
+    tree(workspace).commit(&store, workspace).await.unwrap();
+    let edited = Draft::after(5).put(Kind::Task, 40, project_scope(), &title("Second"));
+    edited.put(Kind::Task, 41, project_scope(), &title("Another")).commit(&store, workspace).await.unwrap();
+    let twice = Draft::after(7).put(Kind::Task, 40, project_scope(), &title("Third"));
+    twice.put(Kind::Task, 40, project_scope(), &title("Fourth")).commit(&store, workspace).await.unwrap();
+    let gone = Draft::after(9).delete(Kind::Task, 40, project_scope(), &title("Fourth"));
+    gone.commit(&store, workspace).await.unwrap();
+
+    let store = &store;
+    let history = |kind, count_max| async move {
+        let entries = store.history(workspace, Key::new(kind, record_id(40)), count_max).await.unwrap();
+        entries.iter().map(|entry| entry.seq).collect::<Vec<_>>()
+    };
+    assert_eq!(history(Kind::Task, 9).await, [10, 9, 8, 6, 4]);
+    assert_eq!(history(Kind::Task, 2).await, [10, 9]);
+    assert!(history(Kind::Note, 9).await.is_empty());
+    let what = Compaction { entries_max: 100, log_before_ms: 7000, receipts_before_ms: 0 };
+    assert_eq!(store.begin().await.unwrap().compact(workspace, what).await.unwrap(), 6);
+    assert_eq!(history(Kind::Task, 9).await, [10, 9, 8]);
 }
 
 pub async fn a_snapshot_comes_in_order_and_in_pages(store: impl Store) {

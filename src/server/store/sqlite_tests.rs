@@ -34,6 +34,13 @@ pub async fn on_disk() -> (Sqlite, Scratch) {
     (store, scratch)
 }
 
+impl Sqlite {
+    /// Sets something on the connection of the core's writer.
+    pub async fn pragma(&self, pragma: &'static str) {
+        self.begin().await.unwrap().direct().execute(pragma, &[]).unwrap();
+    }
+}
+
 mod file {
     super::conformance!(super::on_disk());
 }
@@ -79,9 +86,7 @@ async fn what_is_committed_outlives_the_process_and_reaches_a_backup() {
 async fn a_full_disk_writes_nothing_and_recovers_once_there_is_room() {
     let (store, _scratch) = on_disk().await;
     note(0, "first").commit(&store, workspace_id(1)).await.unwrap();
-    let writer = store.writer();
-    let pages = |limit: &'static str| async move { sqlx::raw_sql(limit).execute(writer).await.unwrap() };
-    pages("PRAGMA max_page_count = 1").await;
+    store.pragma("PRAGMA max_page_count = 1").await;
 
     let large = note(1, &"x".repeat(200_000));
     assert!(matches!(large.commit(&store, workspace_id(1)).await, Err(StoreError::Full)));
@@ -90,7 +95,7 @@ async fn a_full_disk_writes_nothing_and_recovers_once_there_is_room() {
     let found = store.begin().await.unwrap().load(workspace_id(1), &needs).await.unwrap();
     assert_eq!(found, [Found::Receipt(op_id(1), None)]);
 
-    pages("PRAGMA max_page_count = 100000").await;
+    store.pragma("PRAGMA max_page_count = 100000").await;
     large.commit(&store, workspace_id(1)).await.unwrap();
     assert_eq!(notes(&store).await, 2);
 }

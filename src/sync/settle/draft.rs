@@ -1,7 +1,7 @@
 //! An intent while it is being settled: what it would write, on top of what is loaded. Either all of it goes into the
 //! working state or none of it.
 
-use super::working::{Need, Working, Wrote};
+use super::working::{Held, Need, Working, Wrote};
 use super::{Access, Author, Authority};
 use crate::model::id::{MemberId, OpId, RecordId};
 use crate::model::kinds::Kind;
@@ -94,7 +94,8 @@ impl<'a> Draft<'a> {
         if let Some(record) = self.changed.get(&key) {
             return Ok(Some(Arc::clone(record)));
         }
-        self.working.records.get(&key).cloned().ok_or_else(|| Stop::Lacks(vec![Need::Record(key)]))
+        let loaded = self.working.records.get(&key).ok_or_else(|| Stop::Lacks(vec![Need::Record(key)]))?;
+        Ok(loaded.as_ref().map(|held| Arc::clone(&held.record)))
     }
 
     /// Makes sure of records and log entries before they are looked at one by one, so that they are loaded together.
@@ -330,20 +331,21 @@ impl Plan {
         let mut sums: BTreeMap<Scope, Sum> = BTreeMap::new();
         let touched: BTreeSet<Key> = self.changed.keys().copied().collect();
         for (key, record) in std::mem::take(&mut self.changed) {
-            let before = working.record(key);
-            let difference = Sum::of(&record).minus(before.map(Sum::of).unwrap_or_default());
+            let before = working.held(key);
+            let sum = Sum::of(&record);
+            let was = before.map(|held| held.sum.unwrap_or_else(|| Sum::of(&held.record))).unwrap_or_default();
             let slot = sums.entry(record.scope).or_default();
-            *slot = slot.plus(difference);
+            *slot = slot.plus(sum.minus(was));
             // What was just made, deleted with everything below, or brought back with everything taken, has no
             // children that are not loaded.
-            let was_live = before.map(|before| !before.deleted);
+            let was_live = before.map(|held| !held.record.deleted);
             if was_live != Some(true) {
                 working.below.insert(key);
             }
             if was_live != Some(false) {
                 working.buried.insert(key);
             }
-            working.put(key, Some(record));
+            working.put(key, Some(Held { parent: record.parent(), record, sum: Some(sum) }));
         }
         working.head += self.entries.len() as u64;
         working.next_number = self.next_number;

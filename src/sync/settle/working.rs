@@ -5,6 +5,7 @@
 use crate::model::id::{DeviceId, MemberId, OpId};
 use crate::model::kinds::Kind;
 use crate::model::record::{Key, Record, Version};
+use crate::sync::checksum::Sum;
 use crate::sync::merge::Rules;
 use crate::sync::op::Receipt;
 use std::collections::{BTreeMap, BTreeSet};
@@ -50,12 +51,27 @@ pub struct Wrote {
     pub at_ms: i64,
 }
 
+/// A loaded record, with what every edit of it, or of what stands under it, asks for.
+#[derive(Debug, Clone)]
+pub(super) struct Held {
+    pub(super) record: Arc<Record>,
+    pub(super) parent: Option<Key>,
+    /// What it adds to its scope, once that was worked out.
+    pub(super) sum: Option<Sum>,
+}
+
+impl Held {
+    fn new(record: Record) -> Self {
+        Self { parent: record.parent(), record: Arc::new(record), sum: None }
+    }
+}
+
 /// The loaded part of one workspace.
 #[derive(Debug, Clone)]
 pub struct Working {
     pub(super) head: Version,
     pub(super) next_number: i64,
-    pub(super) records: BTreeMap<Key, Option<Arc<Record>>>,
+    pub(super) records: BTreeMap<Key, Option<Held>>,
     pub(super) receipts: BTreeMap<OpId, Option<Kept>>,
     pub(super) wrote: BTreeMap<Version, Option<Wrote>>,
     pub(super) rules: Option<Arc<Rules>>,
@@ -95,7 +111,19 @@ impl Working {
     }
     /// The record as it is now, live or tombstone; `None` if there is none or it was never loaded.
     pub fn record(&self, key: Key) -> Option<&Record> {
-        self.records.get(&key)?.as_deref()
+        self.held(key).map(|held| held.record.as_ref())
+    }
+
+    /// How many records it holds, those included that are known not to exist.
+    pub fn records_held(&self) -> usize {
+        self.records.len()
+    }
+    /// Forgets receipts and authors of entries, once there are more than this. All of them must be stored.
+    pub fn forget_answers_above(&mut self, answers_max: usize) {
+        if self.receipts.len().max(self.wrote.len()) > answers_max {
+            self.receipts.clear();
+            self.wrote.clear();
+        }
     }
 
     /// Supplies a record, or that there is none. What is known already is newer and stays.
@@ -103,7 +131,7 @@ impl Working {
         if self.records.contains_key(&key) {
             return;
         }
-        self.put(key, record.map(Arc::new));
+        self.put(key, record.map(Held::new));
     }
     /// Supplies an op's stored receipt, or that there is none.
     pub fn supply_receipt(&mut self, op: OpId, kept: Option<Kept>) {
@@ -140,23 +168,31 @@ impl Working {
         self.wrote.entry(seq).or_insert(wrote);
     }
 
+    /// The record as it is held.
+    pub(super) fn held(&self, key: Key) -> Option<&Held> {
+        self.records.get(&key)?.as_ref()
+    }
     /// Holds this state of a record from now on.
-    pub(super) fn put(&mut self, key: Key, record: Option<Arc<Record>>) {
-        if let Some(parent) = self.record(key).and_then(Record::parent)
-            && let Some(siblings) = self.children.get_mut(&parent)
-        {
+    pub(super) fn put(&mut self, key: Key, record: Option<Held>) {
+        let parent = record.as_ref().and_then(|held| held.parent);
+        let before = self.records.insert(key, record).flatten().and_then(|held| held.parent);
+        if before == parent {
+            return;
+        }
+        if let Some(siblings) = before.and_then(|before| self.children.get_mut(&before)) {
             siblings.remove(&key);
         }
-        if let Some(parent) = record.as_deref().and_then(Record::parent) {
+        if let Some(parent) = parent {
             self.children.entry(parent).or_default().insert(key);
         }
-        self.records.insert(key, record);
     }
     /// The live or dead records of a kind that are loaded.
     pub(super) fn loaded(&self, kind: Kind) -> impl Iterator<Item = &Record> {
         let nil = crate::model::id::RecordId(uuid::Uuid::nil());
         let max = crate::model::id::RecordId(uuid::Uuid::max());
-        self.records.range(Key::new(kind, nil)..=Key::new(kind, max)).filter_map(|(_, record)| record.as_deref())
+        self.records
+            .range(Key::new(kind, nil)..=Key::new(kind, max))
+            .filter_map(|(_, held)| Some(held.as_ref()?.record.as_ref()))
     }
     /// Reads the workspace's merge rules out of its loaded policies.
     pub(super) fn read_policies(&mut self) {
