@@ -35,6 +35,13 @@ dev: ## Rebuild and reload on every change, at 127.0.0.1:3000.
 	@scripts/setup.sh compiler packages tools watcher
 	@$(ENV) exec cargo leptos watch --split
 
+# As many connections as the figure for idle ones opens, on both ends.
+.PHONY: bench
+bench: ## Measure this machine: pure code, then a real server with real clients; see docs/BENCHMARKS.md.
+	$(ENV) cargo bench --locked --features ssr --bench merge
+	$(ENV) cargo build --release --locked --features ssr --bin tidemark
+	ulimit -n 8192 2>/dev/null || ulimit -n "$$(ulimit -Hn)"; exec $(SERVER) bench $(BENCH)
+
 .PHONY: build
 build: ## Build the product: the server with its browser face, optimised.
 	@scripts/build.sh

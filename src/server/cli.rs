@@ -2,6 +2,7 @@
 //! says what went wrong in plain words.
 
 mod backup;
+mod bench;
 mod database;
 mod demo;
 mod doctor;
@@ -29,6 +30,7 @@ Examples:
   tidemark serve --listen 0.0.0.0:3000 --public-url https://tide.example.org
                                                     run it behind a proxy that has a certificate
   tidemark doctor                                   what is wrong, and what to do about it
+  tidemark bench --quick                            what this machine can do
   tidemark backup /backups/monday.db                a copy of everything, while the server runs
   tidemark restore /backups/monday.db               go back to it; devices send again what it lacks
 
@@ -68,6 +70,9 @@ enum Command {
         #[command(flatten)]
         place: Place,
     },
+    /// Measure writes, propagation, first copies and memory on this machine, and print one table
+    #[command(after_help = bench::EXAMPLES)]
+    Bench(bench::Bench),
     /// Live through seeded virtual histories in which everything goes wrong, and check that nothing is lost
     #[command(after_help = simulate::EXAMPLES)]
     Simulate(simulate::Simulate),
@@ -142,6 +147,7 @@ async fn dispatch(command: Command) -> Result<ExitCode, Stopped> {
         Command::Doctor(common) => doctor::run(common.read()).await,
         Command::Backup { to, place } => backup::backup(place.read()?, &to).await,
         Command::Restore { from, place } => backup::restore(place.read()?, &from).await,
+        Command::Bench(wanted) => bench::run(wanted).await,
         Command::Simulate(wanted) => simulate::run(wanted).await,
     }
 }

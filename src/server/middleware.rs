@@ -7,17 +7,20 @@ use crate::server::state::{AppState, Pages};
 use crate::sync::wire::MESSAGE_BYTES_MAX;
 use axum::extract::{Request, State};
 use axum::http::header::{
-    CONTENT_LENGTH, CONTENT_SECURITY_POLICY, HOST, HeaderName, HeaderValue, ORIGIN, REFERRER_POLICY, UPGRADE,
-    X_CONTENT_TYPE_OPTIONS,
+    CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HOST, HeaderName, HeaderValue, ORIGIN, REFERRER_POLICY,
+    UPGRADE, X_CONTENT_TYPE_OPTIONS,
 };
-use axum::http::{HeaderMap, Method};
+use axum::http::{Extensions, HeaderMap, Method, StatusCode, Version};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::{Json, Router};
 use std::time::Duration;
 use tokio::time::timeout;
 use tower::ServiceBuilder;
+use tower_http::CompressionLevel;
 use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::compression::CompressionLayer;
+use tower_http::compression::predicate::{Predicate, SizeAbove};
 use tower_http::limit::RequestBodyLimitLayer;
 use tower_http::request_id::{MakeRequestUuid, PropagateRequestIdLayer, RequestId, SetRequestIdLayer};
 use tower_http::set_header::SetResponseHeaderLayer;
@@ -29,13 +32,15 @@ const BODY_BYTES_MAX: usize = MESSAGE_BYTES_MAX + 4 * 1024;
 const ANSWER_WAIT: Duration = Duration::from_secs(30);
 /// For whatever is not a rendered page, which sends its own with a nonce: nothing in it may run.
 const POLICY_DEFAULT: &str = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'";
+/// A message smaller than this fits into a few packets either way.
+const PACKED_ABOVE_BYTES: u16 = 4 * 1024;
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// Puts the list around the routes.
 pub fn around(routes: Router<AppState>, state: &AppState) -> Router<AppState> {
     // Innermost, on the whole router: server functions have no limit of their own. What says its size is refused earlier,
     // in words; this ends what does not.
-    routes.layer(RequestBodyLimitLayer::new(BODY_BYTES_MAX)).layer(
+    routes.layer(RequestBodyLimitLayer::new(BODY_BYTES_MAX)).layer(packing()).layer(
         ServiceBuilder::new()
             // First, so that every line logged about a request carries its id.
             .layer(SetRequestIdLayer::new(REQUEST_ID, MakeRequestUuid))
@@ -65,6 +70,16 @@ pub fn around(routes: Router<AppState>, state: &AppState) -> Router<AppState> {
             .layer(from_fn_with_state(state.clone(), own_pages_only))
             .layer(from_fn(small_enough)),
     )
+}
+
+/// Packs large messages for whoever can unpack them. Never a page: it leaves in parts, which packing would hold back, and its
+/// secrets would stand beside what somebody else wrote (BREACH).
+fn packing() -> CompressionLayer<impl Predicate> {
+    let message = |_: StatusCode, _: Version, headers: &HeaderMap, _: &Extensions| {
+        headers.get(CONTENT_TYPE).is_some_and(|kind| kind == "application/msgpack")
+    };
+    let large = SizeAbove::new(PACKED_ABOVE_BYTES).and(message);
+    CompressionLayer::new().br(false).quality(CompressionLevel::Fastest).compress_when(large)
 }
 
 fn span(request: &Request) -> tracing::Span {
