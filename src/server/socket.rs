@@ -36,7 +36,7 @@ const SEND_WAIT: Duration = Duration::from_secs(20);
 /// How often a connection asks whether its session has ended by time.
 const SESSION_CHECK_EVERY: Duration = Duration::from_secs(60 * 60);
 /// What a connection buffers while it reads or writes. Small, because most connections are idle; larger messages grow it.
-const BUFFER_BYTES: usize = 4 * 1024;
+const BUFFER_BYTES: usize = 2 * 1024;
 /// A message above `MESSAGE_BYTES_MAX` and up to this is read to be refused in words; what is larger still is cut off.
 const MESSAGE_READ_MAX: usize = 2 * MESSAGE_BYTES_MAX;
 
