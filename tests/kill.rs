@@ -424,7 +424,7 @@ struct Maker {
 
 impl Maker {
     fn create(&mut self, key: Key, what: What, fields: &[(&'static str, Value)]) -> Frozen {
-        let fields = fields.iter().map(|(name, value)| (Name::new(*name), value.clone())).collect();
+        let fields = fields.iter().map(|(name, value)| (Name::new(name), value.clone())).collect();
         self.freeze(key, what, Action::Create { fields })
     }
 

@@ -334,6 +334,7 @@ impl Replica {
             pending.landed = shown_by_base;
         }
         self.talk.answered.clear();
+        self.keeping.forget_landings();
         self.offer_settled_again();
         self.save_base(vec![Write::RemoveUnder(Slot { table: Table::Receipts, key: String::new() })]);
         let scopes: Vec<Scope> = self.base.scopes.keys().copied().collect();
@@ -341,6 +342,14 @@ impl Replica {
             self.fetch_anew(scope);
         }
         self.stirred = true;
+    }
+
+    /// The same for what was read after the server had said which history it has: a tab that takes over talks at once, and
+    /// reads what the one before stored meanwhile.
+    pub(super) fn offer_what_settled_elsewhere(&mut self) {
+        if self.leads() && self.talk.is_open() {
+            self.offer_settled_again();
+        }
     }
 
     /// What settled in another history than this one waits again. Whether it did is stored with the ops, in one transaction,

@@ -105,6 +105,10 @@ pub(super) struct Keeping {
 }
 
 impl Keeping {
+    /// Forgets what was said of ops in a history that is gone.
+    pub(super) fn forget_landings(&mut self) {
+        self.landings.clear();
+    }
     pub(super) fn memory(&self) -> Memory {
         let broken = [self.base, self.outbox].contains(&Shelf::Broken);
         if broken { Memory::MemoryOnly } else { Memory::Stored }
@@ -425,6 +429,7 @@ impl Replica {
         let mut tail_stored = None;
         self.tray.clear();
         self.settled.clear();
+        self.settled_in = None;
         let mut unreadable = Vec::new();
         for (slot, bytes) in rows {
             if slot.table == Table::Tail {
@@ -467,6 +472,7 @@ impl Replica {
             self.put_back_drafts(moving, tail, tail_stored);
         }
         self.keeping.outbox = Shelf::Open;
+        self.offer_what_settled_elsewhere();
         self.stirred = true;
         self.put_unreadable_into_tray(unreadable);
         self.hold_dependents();
@@ -594,6 +600,9 @@ impl Replica {
                     }
                 }
                 Table::Tail => tail = bytes,
+                Table::Settled if slot == epoch_slot() => {
+                    self.settled_in = bytes.and_then(|bytes| decode(&bytes).unwrap_or(None));
+                }
                 Table::Ops | Table::Tray | Table::Settled => {
                     let Some(place) = place_in(&slot) else { continue };
                     match (slot.table, bytes) {
@@ -628,6 +637,7 @@ impl Replica {
             Database::Outbox => {
                 self.put_unreadable_into_tray(unreadable);
                 self.hold_dependents();
+                self.offer_what_settled_elsewhere();
                 reload |= self.keeping.read_again.contains(&Database::Outbox);
             }
         }

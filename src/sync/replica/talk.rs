@@ -136,6 +136,10 @@ impl Talk {
     pub(super) fn heard(&self) -> bool {
         self.welcomed || self.head > 0
     }
+    /// Whether the server has said on this line which history it has.
+    pub(super) fn is_open(&self) -> bool {
+        self.line == Line::Open
+    }
     /// From now on this tab talks.
     pub(super) fn start(&mut self) {
         self.line = Line::Down;
