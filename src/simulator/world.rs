@@ -217,17 +217,20 @@ impl World {
         self.judge().await
     }
 
-    /// Whether every copy says that it is up to date, or has been sent away for good.
+    /// Whether every copy says that it is up to date, or has been sent away for good. A device of which no tab owns the
+    /// network yet says nothing.
     fn at_rest(&self) -> bool {
         self.devices.iter().all(|device| {
-            device.tabs.iter().flatten().all(|tab| {
-                let status = tab.replica.status();
-                let mut pending = tab.replica.pending();
-                let stored = tab.replica.pending().all(|pending| pending.state != PendingState::Storing);
-                let handed_in = pending.all(|pending| matches!(pending.state, PendingState::Held(_)));
-                let sent_away = status.link == Link::Revoked && handed_in;
-                stored && (!tab.replica.leads() || status.up_to_date() || sent_away)
-            })
+            let owned = device.tabs.iter().flatten().any(|tab| tab.replica.leads());
+            owned
+                && device.tabs.iter().flatten().all(|tab| {
+                    let status = tab.replica.status();
+                    let mut pending = tab.replica.pending();
+                    let stored = tab.replica.pending().all(|pending| pending.state != PendingState::Storing);
+                    let handed_in = pending.all(|pending| matches!(pending.state, PendingState::Held(_)));
+                    let sent_away = status.link == Link::Revoked && handed_in;
+                    stored && (!tab.replica.leads() || status.up_to_date() || sent_away)
+                })
         })
     }
 
