@@ -186,7 +186,7 @@ async fn the_database_holds_each_op_once(
         assert_eq!((sum.count, sum.checksum), (state.count, state.checksum), "{}", state.scope);
         records.extend(rows.into_iter().map(|record| (record.key(), record)));
     }
-    store.close().await;
+    store.close().await.unwrap();
     for entry in &log {
         let Effect::Put(fields) = &entry.effect else { continue };
         let record = &records[&entry.key()];

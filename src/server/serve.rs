@@ -70,7 +70,9 @@ pub async fn serve(
     }
     tidying.abort();
     state.core.stop().await;
-    state.core.store().close().await;
+    if let Err(error) = state.core.store().close().await {
+        tracing::warn!(%error, "The database was not closed cleanly; the next start reads its log.");
+    }
     tracing::info!("Stopped. Everything acknowledged is on disk.");
     Ok(())
 }

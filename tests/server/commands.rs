@@ -82,7 +82,7 @@ async fn a_backup_of_a_running_server_can_be_gone_back_to() {
     let after = restored.workspaces().await.unwrap()[0].clone();
     assert_eq!((after.id, after.head), (before.id, before.head));
     assert!(after.epoch > before.epoch, "{} {}", after.epoch, before.epoch);
-    restored.close().await;
+    restored.close().await.unwrap();
 }
 
 #[tokio::test]
@@ -96,7 +96,7 @@ async fn what_is_no_backup_replaces_nothing() {
     assert!(!output.status.success() && said(&output).contains("Nothing was changed"), "{}", said(&output));
     let kept = Sqlite::open(&app.folder.join("tidemark.db")).await.unwrap();
     assert_eq!(kept.workspaces().await.unwrap().len(), 1);
-    kept.close().await;
+    kept.close().await.unwrap();
 }
 
 /// What the device of a person did, and sends again after its server's history was replaced.

@@ -2,7 +2,7 @@
 //! epoch, so that devices notice and offer again what the backup lacks. Whatever goes wrong, the file that was there before
 //! is still there, and a file that is not complete never has its final name.
 
-use super::database::{self, Unusable};
+use super::database::{self, Unusable, all_of, with_suffix};
 use super::{Stopped, serve, terminal};
 use crate::model::id::WorkspaceId;
 use crate::server::config::Config;
@@ -27,9 +27,6 @@ pub const RESTORE_EXAMPLES: &str = "\
 Examples:
   tidemark restore monday.db
   tidemark restore --data /var/lib/tidemark /backups/2026-11-21.db";
-
-/// What SQLite keeps beside a database while it is open, or after its program was killed.
-const BESIDE: [&str; 3] = ["-wal", "-shm", "-journal"];
 
 /// Writes a copy of the database to a new file, and reads that copy through before it counts.
 pub async fn backup(config: Config, to: &Path) -> Result<ExitCode, Stopped> {
@@ -121,13 +118,13 @@ pub async fn restore(config: Config, from: &Path) -> Result<ExitCode, Stopped> {
 /// The epoch of each workspace in the database that is there now, as far as it can still be read: the new ones must be above
 /// them, or a device would not notice.
 async fn epochs(database: &Path) -> BTreeMap<WorkspaceId, u64> {
-    if !database.exists() || database::look(database).await.is_err() {
-        return BTreeMap::new();
-    }
+    let Ok(looked) = database::look(database).await else { return BTreeMap::new() };
+    // It only read; what can be read of the epochs is read below.
+    looked.close().await.ok();
     let Ok(store) = Sqlite::open(database).await else { return BTreeMap::new() };
     let workspaces = store.workspaces().await.unwrap_or_default();
-    // Closing also writes the log of SQLite back into the file, which is about to be renamed.
-    store.close().await;
+    // Closing also writes the log of SQLite back into the file. Where it cannot, the log is kept beside the file.
+    store.close().await.ok();
     workspaces.into_iter().map(|workspace| (workspace.id, workspace.epoch)).collect()
 }
 
@@ -151,7 +148,8 @@ async fn prepare(from: &Path, new: &Path, epochs: &BTreeMap<WorkspaceId, u64>) -
         let epoch = write.new_epoch(workspace.id, above.max(now)).await.map_err(|error| failed(&error))?;
         terminal::say(&format!("Workspace {}: epoch {epoch}, {} changes.", workspace.name, workspace.head));
     }
-    store.close().await;
+    store.close().await.map_err(|error| failed(&error))?;
+    database::alone(new).map_err(|error| failed(&error))?;
     File::open(new).and_then(|file| file.sync_all()).map_err(|error| failed(&error))
 }
 
@@ -186,16 +184,4 @@ fn remove(path: &Path) -> Result<(), Stopped> {
             .map_err(|error| Stopped(format!("{} could not be removed: {error}.", path.display())))?;
     }
     Ok(())
-}
-
-/// A database file, then what SQLite keeps beside it.
-fn all_of(path: &Path) -> impl Iterator<Item = PathBuf> {
-    let beside = BESIDE.map(|suffix| with_suffix(path, suffix));
-    std::iter::once(path.to_owned()).chain(beside)
-}
-
-fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(suffix);
-    PathBuf::from(name)
 }

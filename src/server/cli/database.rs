@@ -5,7 +5,8 @@
 use crate::server::store::sqlite::MIGRATIONS;
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, Connection, SqliteConnection};
-use std::path::Path;
+use std::io;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// How long to wait for a server that is just writing.
@@ -65,6 +66,33 @@ impl From<sqlx::Error> for Unusable {
                 other => other.to_string(),
             }),
         }
+    }
+}
+
+/// What SQLite keeps beside a database while it is open, or after its program was killed.
+const BESIDE: [&str; 3] = ["-wal", "-shm", "-journal"];
+
+/// A database file, then what SQLite keeps beside it.
+pub fn all_of(path: &Path) -> impl Iterator<Item = PathBuf> {
+    let beside = BESIDE.map(|suffix| with_suffix(path, suffix));
+    std::iter::once(path.to_owned()).chain(beside)
+}
+
+/// The path with something after its last letter.
+pub fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    PathBuf::from(name)
+}
+
+/// Refuses a database beside which SQLite still keeps something: moved without it, it would lack what was committed last.
+///
+/// # Errors
+/// Names what lies beside it.
+pub fn alone(path: &Path) -> io::Result<()> {
+    match all_of(path).skip(1).find(|file| file.exists()) {
+        Some(beside) => Err(io::Error::other(format!("{} was not written back into the database", beside.display()))),
+        None => Ok(()),
     }
 }
 

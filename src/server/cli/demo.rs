@@ -1,6 +1,6 @@
 //! `tidemark demo`: a workspace with people and work in it, on a database of its own.
 
-use super::{Common, Stopped, serve, terminal};
+use super::{Common, Stopped, database, serve, terminal};
 use crate::server::accounts::password::Cost;
 use crate::server::config::Config;
 use crate::server::demo;
@@ -68,8 +68,8 @@ async fn make(config: &Config, tasks: u32) -> Result<(), Stopped> {
         AppState::open(making.clone(), config.listen, Cost::RECOMMENDED).await.map_err(|error| failed(&error))?;
     demo::play(&state, tasks).await.map_err(|error| failed(&error))?;
     state.core.stop().await;
-    // The last connection to close writes everything into the one file.
-    state.core.store().close().await;
+    state.core.store().close().await.map_err(|error| failed(&error))?;
+    database::alone(&making.database()).map_err(|error| failed(&error))?;
     fs::rename(making.database(), config.database()).map_err(|error| failed(&error))?;
     fs::remove_dir_all(&beside).map_err(|error| failed(&error))
 }

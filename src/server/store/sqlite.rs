@@ -103,13 +103,23 @@ impl Sqlite {
     pub fn readers(&self) -> &SqlitePool {
         &self.readers
     }
-    /// Closes every connection, so that the file can be moved.
-    pub async fn close(&self) {
-        if let CoreSeat::Own(seat) = &self.seat {
-            seat.lock().await.take();
-        }
+    /// Closes every connection and waits for the end of each. The last one to close writes everything into the one file, which
+    /// can then be moved, unless another process has it open too.
+    ///
+    /// # Errors
+    /// What `StoreError` names; what was committed is on disk all the same, in the file or in its log.
+    pub async fn close(&self) -> Result<(), StoreError> {
         self.readers.close().await;
         self.writer.close().await;
+        let own = match &self.seat {
+            CoreSeat::Own(seat) => seat.lock().await.take(),
+            CoreSeat::Shared => None,
+        };
+        match own {
+            // A connection that is only dropped closes at some time later, on a thread of its own.
+            Some(own) => own.seat.leave().close().await.map_err(database),
+            None => Ok(()),
+        }
     }
     /// Writes a consistent copy of the database to a path where nothing is yet, while others go on writing.
     ///

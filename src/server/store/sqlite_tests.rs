@@ -72,7 +72,7 @@ async fn what_is_committed_outlives_the_process_and_reaches_a_backup() {
     store.backup(&scratch.file("copy.db")).await.unwrap();
     assert!(store.backup(&scratch.file("copy.db")).await.is_err(), "a backup never overwrites");
     note(3, "after the backup").commit(&store, workspace_id(1)).await.unwrap();
-    store.close().await;
+    store.close().await.unwrap();
 
     let again = Sqlite::open(&scratch.file("tidemark.db")).await.unwrap();
     assert_eq!(notes(&again).await, 4);
@@ -80,6 +80,21 @@ async fn what_is_committed_outlives_the_process_and_reaches_a_backup() {
     let copy = Sqlite::open(&scratch.file("copy.db")).await.unwrap();
     assert_eq!(notes(&copy).await, 3);
     assert!(copy.check().await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_closed_database_is_one_file_that_can_be_moved() {
+    for _ in 0..30 {
+        let (store, scratch) = on_disk().await;
+        note(0, "moved").commit(&store, workspace_id(1)).await.unwrap();
+        assert_eq!(notes(&store).await, 1);
+        store.close().await.unwrap();
+        assert!(!scratch.file("tidemark.db-wal").exists(), "a connection was still open");
+        std::fs::rename(scratch.file("tidemark.db"), scratch.file("moved.db")).unwrap();
+        let moved = Sqlite::open(&scratch.file("moved.db")).await.unwrap();
+        assert_eq!(notes(&moved).await, 1);
+        moved.close().await.unwrap();
+    }
 }
 
 #[tokio::test]

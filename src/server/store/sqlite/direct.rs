@@ -14,7 +14,7 @@ use uuid::Uuid;
 pub(super) struct Seat<C> {
     // Above the connection: what it prepared ends before the connection closes.
     direct: Direct,
-    _connection: C,
+    connection: C,
 }
 
 impl<C> Seat<C> {
@@ -25,10 +25,16 @@ impl<C> Seat<C> {
     pub async fn take(mut connection: C, inside: fn(&mut C) -> &mut SqliteConnection) -> Result<Self, StoreError> {
         // Waits for whatever the connection's thread was still doing; nobody will ask it for anything after this.
         let db = inside(&mut connection).lock_handle().await.map_err(database)?.as_raw_handle();
-        Ok(Self { direct: Direct { db, statements: Vec::new() }, _connection: connection })
+        Ok(Self { direct: Direct { db, statements: Vec::new() }, connection })
     }
     pub fn direct(&mut self) -> &mut Direct {
         &mut self.direct
+    }
+    /// Gives the connection back, with nothing prepared on it any more.
+    pub fn leave(self) -> C {
+        let Self { direct, connection } = self;
+        drop(direct);
+        connection
     }
 }
 
