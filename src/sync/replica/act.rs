@@ -415,6 +415,7 @@ impl Replica {
 
     pub(super) fn import(&mut self, ops: Vec<Vec<u8>>) {
         for bytes in ops {
+            // Whoever has the file still has these, and has told the person.
             let Ok(op) = self.schema.read_op(&bytes) else { continue };
             if self.outbox.place_of(op.id).is_some() || self.in_tray(op.id) {
                 continue;

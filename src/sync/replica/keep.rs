@@ -700,6 +700,11 @@ impl Replica {
     pub(super) fn elected(&mut self) {
         if self.keeping.tab == Tab::Follows {
             self.keeping.tab = Tab::Claims;
+            if self.keeping.memory() == Memory::MemoryOnly {
+                // It has talked for itself and holds more than the disk. Saving on top of that would leave a hole in the
+                // disk's copy, below a tidemark that says there is none.
+                self.load_again(Database::Base);
+            }
             self.claim();
         }
     }

@@ -239,6 +239,31 @@ fn storage_that_fails_is_said_and_edits_still_arrive() {
 }
 
 #[test]
+fn a_tab_that_talked_for_itself_leaves_no_hole_in_the_disks_copy() {
+    let mut world = two_devices();
+    let second = world.another_tab(0);
+    world.quiesce();
+    world.break_storage(second);
+    world.act(second, vec![Draft::set(key(Kind::Task, TASK), "title", "From memory")]);
+    world.quiesce();
+    assert_eq!(world.tab(second).status().memory, Memory::MemoryOnly);
+    assert_eq!(world.incidents(), [Incident::Storage(Database::Outbox)]);
+    world.mend_storage(second);
+    // The owner saves nothing more. Before anybody takes over, the other tab hears of this in memory alone.
+    world.freeze_tab(0);
+    world.act(1, vec![Draft::set(key(Kind::Step, STEP), "title", "Heard by no disk")]);
+    world.quiesce();
+    assert!(world.tab(second).leads());
+    world.act(1, vec![Draft::set(key(Kind::Phase, PHASE), "title", "Heard by the new owner")]);
+    world.quiesce();
+    world.check();
+    world.crash_tab(second);
+    world.open_tab(0);
+    world.quiesce();
+    world.check();
+}
+
+#[test]
 fn an_op_no_server_can_digest_does_not_hold_up_the_others() {
     let mut world = settled_world();
     world.line_is(false);

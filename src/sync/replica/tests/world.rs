@@ -251,12 +251,22 @@ impl World {
             }
         }
     }
+    /// Ends a tab that goes on holding the network's lock until somebody takes it over.
+    pub fn freeze_tab(&mut self, number: usize) {
+        self.tabs.remove(&number);
+    }
     pub fn tab(&self, number: usize) -> &Replica {
         &self.tabs[&number].replica
     }
     pub fn break_storage(&mut self, number: usize) {
+        self.set_broken(number, true);
+    }
+    pub fn mend_storage(&mut self, number: usize) {
+        self.set_broken(number, false);
+    }
+    fn set_broken(&mut self, number: usize, broken: bool) {
         if let Some(tab) = self.tabs.get_mut(&number) {
-            tab.broken = true;
+            tab.broken = broken;
         }
     }
 
