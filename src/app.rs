@@ -84,6 +84,7 @@ pub fn App() -> impl IntoView {
             start(records);
         }
     });
+    dom::ask_before_leaving(move || records.ends_with_the_page());
 
     view! {
         <Title formatter=|page: String| if page.is_empty() { "Tidemark".to_owned() } else { format!("{page} · Tidemark") }/>

@@ -89,20 +89,27 @@ mod here {
         }
     }
 
-    /// Reads the text of the file chosen in this event's input and hands it on.
-    pub fn chosen_text(event: &web_sys::Event, then: impl FnOnce(String) + 'static) {
-        let file = event
-            .target()
-            .and_then(|target| target.dyn_into::<web_sys::HtmlInputElement>().ok())
-            .and_then(|input| input.files())
-            .and_then(|files| files.get(0));
-        let Some(file) = file else { return };
+    /// Reads the text of the file chosen in this event's input and hands it on; none if the browser could not read it.
+    pub fn chosen_text(event: &web_sys::Event, then: impl FnOnce(Option<String>) + 'static) {
+        let input = event.target().and_then(|target| target.dyn_into::<web_sys::HtmlInputElement>().ok());
+        let Some(input) = input else { return };
+        let Some(file) = input.files().and_then(|files| files.get(0)) else { return };
+        // So that choosing the same file again is a choice again.
+        input.set_value("");
         leptos::task::spawn_local(async move {
-            let Ok(text) = wasm_bindgen_futures::JsFuture::from(file.text()).await else { return };
-            if let Some(text) = text.as_string() {
-                then(text);
+            let read = wasm_bindgen_futures::JsFuture::from(file.text()).await;
+            then(read.ok().and_then(|text| text.as_string()));
+        });
+    }
+
+    /// Has the browser ask before the page is left, as long as `holds` says that something would go with it.
+    pub fn ask_before_leaving(holds: impl Fn() -> bool + 'static) {
+        let asked = leptos::prelude::window_event_listener(leptos::ev::beforeunload, move |event| {
+            if holds() {
+                event.prevent_default();
             }
         });
+        leptos::prelude::on_cleanup(move || asked.remove());
     }
 }
 
@@ -132,7 +139,8 @@ mod here {
     }
     pub fn select(_: &leptos::web_sys::FocusEvent) {}
     pub fn load(_: &str) {}
-    pub fn chosen_text(_: &leptos::web_sys::Event, _: impl FnOnce(String) + 'static) {}
+    pub fn chosen_text(_: &leptos::web_sys::Event, _: impl FnOnce(Option<String>) + 'static) {}
+    pub fn ask_before_leaving(_: impl Fn() -> bool + 'static) {}
 }
 
 pub use here::*;

@@ -150,6 +150,7 @@ pub struct Records {
     tables: StoredValue<Tables>,
     device: StoredValue<Option<Arc<dyn Device>>>,
     early: StoredValue<Vec<Vec<Draft>>>,
+    given_up: StoredValue<bool>,
     ready: RwSignal<bool>,
     viewer: RwSignal<Option<Viewer>>,
     status: RwSignal<Status>,
@@ -186,6 +187,7 @@ impl Records {
             tables: StoredValue::new(Tables::default()),
             device: StoredValue::new(None),
             early: StoredValue::new(Vec::new()),
+            given_up: StoredValue::new(false),
             ready: RwSignal::new(false),
             viewer: RwSignal::new(seed.viewer),
             status: RwSignal::new(Status::default()),
@@ -421,6 +423,19 @@ impl Records {
     /// Takes back what was said.
     pub fn hush(self) {
         self.told.set(None);
+    }
+
+    /// Whether edits would end with this page: nothing has stored them, and no server has them.
+    pub fn ends_with_the_page(self) -> bool {
+        let early = self.early.try_with_value(|early| !early.is_empty()).unwrap_or(false);
+        let status = self.status.try_get_untracked().unwrap_or_default();
+        let alone = status.memory == Memory::MemoryOnly && status.waiting > 0;
+        (early || alone) && self.given_up.try_get_value() != Some(true)
+    }
+
+    /// The person has said what becomes of their edits: nobody asks again before the page is left.
+    pub fn give_up(self) {
+        self.given_up.set_value(true);
     }
 
     /// The device, once its store has opened.

@@ -141,10 +141,9 @@ fn Outbox() -> impl IntoView {
                         <label class="button">
                             "Import"
                             <input class="sr-only" type="file" accept=".json,.tidemark" aria-label="Import edits from a file" on:change=move |event| {
-                                dom::chosen_text(&event, move |text| {
-                                    if let Some(device) = records.device() {
-                                        device.import(text);
-                                    }
+                                dom::chosen_text(&event, move |text| match (text, records.device()) {
+                                    (Some(text), Some(device)) => device.import(text),
+                                    _ => records.tell("The browser could not read this file. Nothing was changed; try again.", None),
                                 });
                             }/>
                         </label>

@@ -20,6 +20,7 @@ use crate::model::record::Key;
 use crate::model::scope::Scope;
 use crate::sync::op::Reason;
 use crate::sync::replica::{Database, Draft, Effect, Event, Identity, Incident, Missing, Replica, Timer, Waiting};
+use crate::sync::schema::Schema;
 use crate::sync::wire;
 use crate::sync::wire::SnapshotWanted;
 use js_sys::{Function, Promise, Reflect};
@@ -431,6 +432,7 @@ impl Device {
         if !holds_edits || pending == Leaving::Remove {
             self.storage.remove(Database::Outbox).await;
         }
+        self.records.give_up();
         crate::app::dom::load("/sign-in");
     }
 }
@@ -487,7 +489,21 @@ impl Asked for Handle {
     }
     fn import(&self, text: String) {
         match file::read(self.0.me.workspace, self.0.me.member, &text) {
-            Ok(ops) => self.0.tell(Event::Import(ops)),
+            Ok(ops) => {
+                let beyond = ops.iter().filter(|op| Schema::CURRENT.read_op(op).is_err()).count();
+                if beyond > 0 {
+                    self.0.records.tell(
+                        format!(
+                            "{} of {} edits in this file cannot be read by this version of Tidemark and were left out. Keep \
+                             the file, and import it again once Tidemark is up to date.",
+                            beyond,
+                            ops.len()
+                        ),
+                        None,
+                    );
+                }
+                self.0.tell(Event::Import(ops));
+            }
             Err(why) => self.0.records.tell(why.to_string(), None),
         }
     }
