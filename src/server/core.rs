@@ -32,7 +32,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
-use writer::{Answer, JOBS_MAX, Job, Writer};
+use writer::{Answer, JOBS_MAX, Job, Pace, Writer};
 
 /// Bytes of one page as stored, so that the page and its largest record stay below the limit of a message.
 const PAGE_BYTES_MAX: usize = 512 << 10;
@@ -189,11 +189,15 @@ impl<S: Store> Core<S> {
         let (store, hub, clock, lives) = (Arc::new(store), Hub::default(), Arc::new(clock), Lives::default());
         let clock: Arc<dyn Clock> = clock;
         let (jobs, waiting) = mpsc::channel(JOBS_MAX);
-        let writer = Writer::new(Arc::clone(&store), hub.clone(), Arc::clone(&clock), schema, lives.clone());
         let runtime = Handle::current();
-        let writer = match runtime.runtime_flavor() {
-            RuntimeFlavor::CurrentThread => tokio::spawn(writer.run(waiting)),
-            _ => tokio::task::spawn_blocking(move || runtime.block_on(writer.run(waiting))),
+        let pace = match runtime.runtime_flavor() {
+            RuntimeFlavor::CurrentThread => Pace::AtOnce,
+            _ => Pace::Gather,
+        };
+        let writer = Writer::new(Arc::clone(&store), hub.clone(), Arc::clone(&clock), schema, lives.clone(), pace);
+        let writer = match pace {
+            Pace::AtOnce => tokio::spawn(writer.run(waiting)),
+            Pace::Gather => tokio::task::spawn_blocking(move || runtime.block_on(writer.run(waiting))),
         };
         Self(Arc::new(Inner {
             store,
