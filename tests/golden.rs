@@ -1,7 +1,7 @@
 //! The frozen bytes of every message, checked in the native build and, by `make golden`, in WebAssembly. A difference means
 //! that devices and servers of two builds no longer understand each other: never edit a vector, add a schema version.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use tidemark::model::catalog::Kind;
 use tidemark::model::id::{DeviceId, IntentId, MemberId, OpId, RecordId, WorkspaceId};
 use tidemark::model::record::{Field, Record};
@@ -121,7 +121,9 @@ fn messages() -> Vec<(&'static str, Vec<u8>)> {
         horizon: 0,
         now_ms: 1_790_000_000_000,
         scopes: vec![scope_state()],
+        assigned: BTreeSet::new(),
     };
+    let to_a_new_device = Welcome { assigned: BTreeSet::from([scope_state().scope]), ..welcome.clone() };
     let frame = Frame {
         scope: Scope::Project(RecordId(id(9))),
         from: 40,
@@ -143,6 +145,7 @@ fn messages() -> Vec<(&'static str, Vec<u8>)> {
         ("follow", encoded(wire::encode(&FromDevice::Follow(Pull { tidemarks: tidemarks() })))),
         ("device_beat", encoded(wire::encode(&FromDevice::Beat))),
         ("welcome", encoded(wire::encode(&FromServer::Welcome(welcome)))),
+        ("welcome_new_device", encoded(wire::encode(&FromServer::Welcome(to_a_new_device)))),
         ("frame", encoded(wire::encode(&FromServer::Frame(frame.clone())))),
         (
             "pushed",

@@ -23,7 +23,7 @@ use crate::sync::schema::Schema;
 use crate::sync::settle::{Author, FrozenOp, intents};
 use crate::sync::wire::{
     Frame, Hello, NIL_OP, PROTOCOL, PULL_ENTRIES_MAX, PUSH_OPS_MAX, Pull, Pulled, Push, Pushed, Refusal, SCOPES_MAX,
-    SNAPSHOT_RECORDS_MAX, SnapshotChunk, SnapshotWanted, Welcome, decode,
+    SNAPSHOT_RECORDS_MAX, ScopeState, SnapshotChunk, SnapshotWanted, Welcome, decode,
 };
 use live::{Live, Lives, Standing};
 use serde::Deserialize;
@@ -36,6 +36,8 @@ use writer::{Answer, JOBS_MAX, Job, Pace, Writer};
 
 /// Bytes of one page as stored, so that the page and its largest record stay below the limit of a message.
 const PAGE_BYTES_MAX: usize = 512 << 10;
+/// Assigned records looked at to tell a new device where to begin.
+const ASSIGNED_MAX: usize = 500;
 /// Milliseconds in a day.
 const DAY_MS: i64 = 86_400_000;
 
@@ -370,20 +372,33 @@ impl<S: Store> Core<S> {
     /// `NoWorkspace`, `NotAMember`, `Store`.
     pub async fn welcome(&self, workspace: WorkspaceId, member: MemberId, hello: &Hello) -> Result<Welcome, CoreError> {
         let live = self.live(workspace).await?;
-        let standing = live.read();
-        let actor = standing.member(member)?;
         tracing::debug!(device = %hello.device, schema = hello.schema, "a device said hello");
-        Ok(Welcome {
-            protocol: PROTOCOL,
-            schema: self.0.schema.version,
-            workspace,
-            member,
-            epoch: standing.epoch,
-            head: standing.head,
-            horizon: standing.horizon,
-            now_ms: self.now_ms(),
-            scopes: standing.scopes_of(&actor).into_iter().map(|scope| standing.state(scope)).collect(),
-        })
+        let mut welcome = {
+            let standing = live.read();
+            let actor = standing.member(member)?;
+            Welcome {
+                protocol: PROTOCOL,
+                schema: self.0.schema.version,
+                workspace,
+                member,
+                epoch: standing.epoch,
+                head: standing.head,
+                horizon: standing.horizon,
+                now_ms: self.now_ms(),
+                scopes: standing.scopes_of(&actor).into_iter().map(|scope| standing.state(scope)).collect(),
+                assigned: BTreeSet::new(),
+            }
+        };
+        let lacks = |state: &ScopeState| !hello.tidemarks.contains_key(&state.scope);
+        if welcome.scopes.iter().any(lacks) {
+            let page = Page { count_max: ASSIGNED_MAX, bytes_max: PAGE_BYTES_MAX };
+            let assigned = self.0.store.records(workspace, &Select::AssignedTo(member), page).await?;
+            let assigned: BTreeSet<Scope> = assigned.rows.into_iter().map(|record| record.scope).collect();
+            // Something may be assigned to somebody who may no longer see it.
+            let lacked = welcome.scopes.iter().filter(|state| lacks(state)).map(|state| state.scope);
+            welcome.assigned = lacked.filter(|scope| assigned.contains(scope)).collect();
+        }
+        Ok(welcome)
     }
 
     /// Follows, of these scopes, those the member may see, from now on. Subscribe first and pull afterwards: then nothing

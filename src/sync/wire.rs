@@ -9,7 +9,7 @@ use crate::sync::op::{Entry, Op, Receipt};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The version of the conversation. A server answers an older device's hello with `Refused`, in words.
 pub const PROTOCOL: u16 = 1;
@@ -116,6 +116,9 @@ pub struct Welcome {
     /// Every scope this member may see. A scope the device has that is missing here was revoked.
     #[serde(rename = "s")]
     pub scopes: Vec<ScopeState>,
+    /// Of these, projects with something assigned to this member, as far as the device lacks any: they are fetched first.
+    #[serde(rename = "a", default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub assigned: BTreeSet<Scope>,
 }
 
 /// Everything visible in one scope in `(from, to]`. `from` above the device's tidemark means that a frame went missing.

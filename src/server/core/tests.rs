@@ -41,6 +41,7 @@ mod sqlite {
         a_long_absence_is_read_in_pages_that_split_no_intent
         a_restart_forgets_nothing
         two_workspaces_with_the_same_ids_never_touch
+        a_new_device_is_told_where_something_is_assigned
         a_stopped_core_acknowledges_nothing
     );
 }
@@ -155,9 +156,11 @@ impl<S: Store> House<S> {
         assert!(receipts.iter().all(|receipt| receipt.outcome == Outcome::Applied), "{receipts:?}");
     }
     async fn welcome(&self, member: MemberId) -> Result<Welcome, CoreError> {
+        self.welcome_with(member, BTreeMap::new()).await
+    }
+    async fn welcome_with(&self, member: MemberId, tidemarks: BTreeMap<Scope, Version>) -> Result<Welcome, CoreError> {
         let (device, incarnation) = (DeviceId(uuid(5)), 1);
-        let hello =
-            Hello { protocol: PROTOCOL, schema: SCHEMA, device, incarnation, epoch: None, tidemarks: BTreeMap::new() };
+        let hello = Hello { protocol: PROTOCOL, schema: SCHEMA, device, incarnation, epoch: None, tidemarks };
         self.core.welcome(self.workspace, member, &hello).await
     }
     /// Where the scopes the owner sees stand.
@@ -237,6 +240,23 @@ impl Copy {
 
 fn sum(state: &ScopeState) -> Sum {
     Sum { count: state.count, checksum: state.checksum }
+}
+
+async fn a_new_device_is_told_where_something_is_assigned(store: impl Store) {
+    let house = House::new(store).await;
+    house.apply(house.tree()).await;
+    let project = Scope::Project(id(PROJECT));
+    assert!(house.welcome(ANA).await.unwrap().assigned.is_empty());
+    let to_ana = Value::List(vec![RecordId(ANA.0).into()]);
+    house.apply(vec![house.set(Kind::Task, 1003, "assignees", to_ana).await]).await;
+    assert_eq!(house.welcome(ANA).await.unwrap().assigned, BTreeSet::from([project]));
+    assert!(house.welcome(OWNER).await.unwrap().assigned.is_empty());
+    // Who has the project need not be told, and who may not see it is not.
+    let tidemarks = BTreeMap::from([(Scope::Workspace, 0), (Scope::Personal(ANA), 0), (project, 0)]);
+    assert!(house.welcome_with(ANA, tidemarks).await.unwrap().assigned.is_empty());
+    house.apply(vec![house.set(Kind::Project, PROJECT, "private", true.into()).await]).await;
+    let welcome = house.welcome(ANA).await.unwrap();
+    assert!(welcome.assigned.is_empty() && welcome.scopes.iter().all(|state| state.scope != project));
 }
 
 async fn a_new_workspace_has_its_owner(store: impl Store) {

@@ -146,7 +146,7 @@ impl Replica {
     }
 
     /// Asks for the next chunk, of whichever scope matters most: what somebody looks at, then what is small and everybody
-    /// needs, then whatever changed last. One that does not come holds up no other.
+    /// needs, then where something is assigned to this member, then whatever changed last. One that does not come holds up no other.
     pub(super) fn fetch(&mut self) {
         if self.talk.fetching.is_some() || self.talk.fetch_waits {
             return;
@@ -156,7 +156,8 @@ impl Replica {
             let sort = match scope {
                 Scope::Personal(_) => 0,
                 Scope::Workspace => 1,
-                Scope::Project(_) => 2,
+                Scope::Project(_) if self.talk.assigned.contains(scope) => 2,
+                Scope::Project(_) => 3,
             };
             let head = self.talk.theirs.get(scope).map_or(0, |theirs| theirs.state.head);
             let failures = self.talk.fetch_failures.get(scope).copied().unwrap_or(0);

@@ -85,6 +85,8 @@ pub(super) struct Talk {
     pub(super) head: Version,
     /// Where the server said each scope stands.
     pub(super) theirs: BTreeMap<Scope, Theirs>,
+    /// Projects the device lacked in which something is assigned to its member.
+    pub(super) assigned: BTreeSet<Scope>,
     batch: u64,
     /// The push in flight.
     sent: Vec<Place>,
@@ -500,6 +502,7 @@ impl Replica {
         self.talk.told_to = if self.talk.frozen { 0 } else { welcome.head };
         let theirs = |state: &ScopeState| (state.scope, Theirs { state: state.clone(), as_of: welcome.head });
         self.talk.theirs = welcome.scopes.iter().map(theirs).collect();
+        self.talk.assigned.extend(welcome.assigned);
         for copy in self.base.scopes.values_mut() {
             copy.checked = false;
             copy.repairs = 0;

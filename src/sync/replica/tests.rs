@@ -239,6 +239,29 @@ fn storage_that_fails_is_said_and_edits_still_arrive() {
 }
 
 #[test]
+fn a_new_device_fetches_what_is_assigned_to_its_member_first() {
+    let mut world = World::new(5, &[1, 2]);
+    world.open_tab(0);
+    world.quiesce();
+    let project = |number: u128| Scope::Project(rid(number));
+    // The oldest of three, which would come last.
+    world.act(0, tree());
+    world.quiesce();
+    let to_the_other = Value::List(vec![world.member(1).into()]);
+    world.act(0, vec![Draft::set(key(Kind::Task, TASK), "assignees", to_the_other)]);
+    world.quiesce();
+    for number in [0x11, 0x12] {
+        world.act(0, vec![Draft::create(Kind::Project, rid(number)).with("title", "Later")]);
+        world.quiesce();
+    }
+    world.open_tab(1);
+    world.quiesce();
+    let projects: Vec<Scope> =
+        world.completed(1).into_iter().filter(|scope| matches!(scope, Scope::Project(_))).collect();
+    assert_eq!(projects, [project(PROJECT), project(0x12), project(0x11)]);
+}
+
+#[test]
 fn a_tab_that_talked_for_itself_leaves_no_hole_in_the_disks_copy() {
     let mut world = two_devices();
     let second = world.another_tab(0);

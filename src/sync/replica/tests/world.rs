@@ -102,6 +102,8 @@ pub struct World {
     machines: Vec<Machine>,
     tabs: BTreeMap<usize, Tab>,
     online: bool,
+    /// Which scopes became complete in which tab, in order.
+    completed: Vec<(usize, Scope)>,
     refuse_next: Option<Code>,
     choke: Option<String>,
     /// The next answer of this sort is lost, and nothing else is.
@@ -169,6 +171,7 @@ impl World {
             discarded: BTreeSet::new(),
             refusals: Vec::new(),
             incidents: Vec::new(),
+            completed: Vec::new(),
         };
         for (device, member) in members.iter().enumerate() {
             let member = MemberId(Uuid::from_u128(0xA0 + member));
@@ -352,7 +355,8 @@ impl World {
                 }
                 Effect::Refuse(_, reasons) => self.refusals.extend(reasons),
                 Effect::Report(incident) => self.incidents.push(incident),
-                Effect::Show(_) | Effect::Say(_) | Effect::Complete(_) | Effect::Purged(_) => {}
+                Effect::Complete(scope) => self.completed.push((number, scope)),
+                Effect::Show(_) | Effect::Say(_) | Effect::Purged(_) => {}
             }
         }
     }
@@ -469,6 +473,12 @@ impl World {
         self.unknown = Some((device, kind));
     }
     /// What happened that should not have, since this was asked last.
+    pub fn member(&self, device: usize) -> MemberId {
+        self.machines[device].identity.member
+    }
+    pub fn completed(&self, number: usize) -> Vec<Scope> {
+        self.completed.iter().filter(|(tab, _)| *tab == number).map(|(_, scope)| *scope).collect()
+    }
     pub fn incidents(&mut self) -> Vec<Incident> {
         std::mem::take(&mut self.incidents)
     }
@@ -497,6 +507,11 @@ impl World {
         scopes
     }
 
+    fn assigned(&self, member: MemberId) -> impl Iterator<Item = Scope> {
+        let live = self.server.records.values().filter(|record| !record.deleted);
+        live.filter(move |record| record.references("assignees").contains(&RecordId(member.0)))
+            .map(|record| record.scope)
+    }
     fn state(&self, scope: Scope) -> ScopeState {
         let head = self.server.log.iter().rev().find(|entry| entry.scope == scope).map_or(0, |entry| entry.seq);
         let sum = self.server.sums.get(&scope).copied().unwrap_or_default();
@@ -650,6 +665,7 @@ impl World {
                     horizon: 0,
                     now_ms: self.now as i64,
                     scopes: visible.iter().map(|scope| self.state(*scope)).collect(),
+                    assigned: self.assigned(member).filter(|scope| visible.contains(scope)).collect(),
                 }))
             }
             FromDevice::Push(push) => match self.push(member, push, Some(number)) {
