@@ -12,6 +12,10 @@ const MANAGER = "maria@northwind.example";
 const CREW = "aisha@northwind.example";
 /** How often what takes milliseconds is measured. */
 const TIMES = 40;
+/** Edits from one tab to another: enough for a hundredth to be one. */
+const CROSSINGS = 200;
+/** Edits that an open tab sees: one every three and a half seconds for an hour. */
+const WORKED = 1_000;
 /** The largest workspace takes its time. */
 const WAIT_MS = 120_000;
 
@@ -119,19 +123,18 @@ async function localEdit(person: Person, tasks: number): Promise<void> {
   tell(`a local edit painted, ${records} records on the device`, spread(times.frames), "the same frame");
 }
 
-/** Between two tabs of one browser, by the clock they share. */
-async function crossTab(person: Person): Promise<void> {
-  const here = person.page;
-  const there = await person.newTab(new URL(here.url()).pathname);
-  await untilLive(there);
-  const [row] = await Promise.all([here.locator('[data-kind="task"]').first(), there.locator('[data-kind="task"]').first().waitFor()]);
+/** Edits the first task of one page so often, and says how long each took to be seen in another of the same browser or not. */
+async function passOn(here: Page, there: Page, count: number): Promise<number[]> {
+  const row = here.locator('[data-kind="task"]').first();
   const id = await row.getAttribute("id");
+  await there.locator(`[id="${id}"]`).waitFor();
   const times: number[] = [];
-  for (let nth = 0; nth < TIMES / 2; nth += 1) {
-    const seen = there.evaluate((id) => {
+  for (let nth = 0; nth < count; nth += 1) {
+    // Looks before the edit is made: handing back the observer takes a turn of the page.
+    const look = await there.evaluateHandle((id) => {
       const status = () => document.getElementById(id)?.querySelector("[data-status]")?.getAttribute("data-status");
       const before = status();
-      return new Promise<number>((done) => {
+      const seen = new Promise<number>((done) => {
         const look = new MutationObserver(() => {
           if (status() === before) return;
           look.disconnect();
@@ -139,15 +142,65 @@ async function crossTab(person: Person): Promise<void> {
         });
         look.observe(document.body, { subtree: true, attributes: true, childList: true });
       });
+      return { seen };
     }, id!);
     const from = await row.evaluate((row) => {
+      const now = performance.timeOrigin + performance.now();
       row.dispatchEvent(new KeyboardEvent("keydown", { key: " ", bubbles: true, cancelable: true }));
-      return performance.timeOrigin + performance.now();
+      return now;
     });
-    times.push((await seen) - from);
+    times.push((await look.evaluate(({ seen }) => seen)) - from);
+    await look.dispose();
   }
+  return times;
+}
+
+/** Between two tabs of one browser, by the clock they share. */
+async function crossTab(person: Person): Promise<void> {
+  const there = await person.newTab(new URL(person.page.url()).pathname);
+  await untilLive(there);
+  const times = await passOn(person.page, there, CROSSINGS);
   tell("an edit in the other tab of the same browser", spread(times), "< 50 ms");
   await there.close();
+}
+
+/** What a page holds after everything it can let go of is gone, KiB: objects, and the memory of WebAssembly. */
+async function held(page: Page): Promise<number> {
+  const tools = await page.context().newCDPSession(page);
+  await tools.send("HeapProfiler.collectGarbage");
+  const { usedSize } = await tools.send("Runtime.getHeapUsage");
+  await tools.detach();
+  const wasm = await page.evaluate(() => (globalThis as { tidemarkMemory?: WebAssembly.Memory }).tidemarkMemory!.buffer.byteLength);
+  return (usedSize + wasm) / 1024;
+}
+
+/** A tab that stays open while somebody else works. */
+async function growth(server: Server, browser: Browser): Promise<void> {
+  const [watcher, worker] = [
+    await sit("Maria", MANAGER, server, browser, "forgotten"),
+    await sit("Aisha", CREW, server, browser, "forgotten"),
+  ];
+  await watcher.page.addInitScript(() => {
+    const instantiate = WebAssembly.instantiateStreaming;
+    WebAssembly.instantiateStreaming = async (...wanted: Parameters<typeof instantiate>) => {
+      const made = await instantiate(...wanted);
+      const { memory } = made.instance.exports;
+      if (memory instanceof WebAssembly.Memory) Object.assign(globalThis, { tidemarkMemory: memory });
+      return made;
+    };
+  });
+  for (const { page } of [watcher, worker]) {
+    await openLarge(page);
+    await untilLive(page);
+  }
+  await passOn(worker.page, watcher.page, WORKED / 5);
+  const before = await held(watcher.page);
+  await passOn(worker.page, watcher.page, WORKED);
+  const grown = (await held(watcher.page)) - before;
+  const what = `growth of an open tab that saw ${WORKED.toLocaleString("en")} edits of somebody else`;
+  tell(what, `${grown.toFixed(0)} KiB over ${before.toFixed(0)}`, "< 1,024 KiB an hour");
+  await watcher.leave();
+  await worker.leave();
 }
 
 /** The browser is started without a network. */
@@ -200,6 +253,7 @@ test("the figures of a browser", async () => {
       if (tasks === SIZES[0]) {
         await firstVisit(server, browser);
         await settle(server, browser);
+        await growth(server, browser);
       }
       await firstSync(server, browser, tasks);
       const person = await sit("Maria", MANAGER, server, browser, "kept");

@@ -3,6 +3,7 @@
 //! only then does anybody see them and is anybody answered. Sessions and sockets are not its business: whoever calls
 //! has checked who is asking.
 
+mod ahead;
 mod live;
 mod planned;
 mod system;
@@ -17,7 +18,7 @@ use crate::model::record::{Key, Record, Version};
 use crate::model::scope::Scope;
 use crate::server::hub::{Hub, Subscriber, Subscription};
 use crate::server::store::sqlite::Sqlite;
-use crate::server::store::{Line, Page, Quarantined, Select, Store, StoreError};
+use crate::server::store::{Line, Page, Paged, Quarantined, Select, Store, StoreError};
 use crate::sync::op::{Class, Code, Entry, Outcome, Reason, Receipt};
 use crate::sync::schema::Schema;
 use crate::sync::settle::{Author, FrozenOp, intents};
@@ -25,6 +26,7 @@ use crate::sync::wire::{
     Frame, Hello, NIL_OP, PROTOCOL, PULL_ENTRIES_MAX, PUSH_OPS_MAX, Pull, Pulled, Push, Pushed, Refusal, SCOPES_MAX,
     SNAPSHOT_RECORDS_MAX, ScopeState, SnapshotChunk, SnapshotWanted, Welcome, decode,
 };
+use ahead::{Ahead, Place};
 use live::{Live, Lives, Standing};
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
@@ -167,6 +169,8 @@ struct Inner<S: Store> {
     clock: Arc<dyn Clock>,
     schema: Schema,
     lives: Lives,
+    pace: Pace,
+    ahead: Ahead,
     /// The way to the writer; gone once the core is stopping.
     jobs: Mutex<Option<mpsc::Sender<Job>>>,
     writer: Mutex<Option<JoinHandle<()>>>,
@@ -207,6 +211,8 @@ impl<S: Store> Core<S> {
             clock,
             schema,
             lives,
+            pace,
+            ahead: Ahead::default(),
             jobs: Mutex::new(Some(jobs)),
             writer: Mutex::new(Some(writer)),
         }))
@@ -337,19 +343,24 @@ impl<S: Store> Core<S> {
             }
             (standing.epoch, standing.head, standing.state(scope).count)
         };
-        let page = Page { count_max: SNAPSHOT_RECORDS_MAX, bytes_max: PAGE_BYTES_MAX };
-        let select = Select::Scope { scope, after: wanted.after };
-        let read = self.0.store.records(workspace, &select, page).await?;
+        let at = wanted.at.unwrap_or(head).min(head);
+        let place = Place { workspace, epoch, scope, at, after: wanted.after };
+        let read_ahead = match self.0.ahead.take(&place) {
+            // A task that was cut short read nothing.
+            Some(reading) => reading.await.ok(),
+            None => None,
+        };
+        let read = match read_ahead {
+            Some(read) => read?,
+            None => page_of(&*self.0.store, &place).await?,
+        };
         let last = read.rows.last().map(|record| (record.kind.spec().priority, record.id));
-        Ok(SnapshotChunk {
-            epoch,
-            schema: self.0.schema.version,
-            scope,
-            at: wanted.at.unwrap_or(head).min(head),
-            records: read.rows,
-            next: last.filter(|_| read.more),
-            count,
-        })
+        let next = last.filter(|_| read.more);
+        if next.is_some() && self.0.pace == Pace::Gather {
+            let (store, place) = (Arc::clone(&self.0.store), Place { after: next, ..place });
+            self.0.ahead.keep(place, tokio::spawn(async move { page_of(&*store, &place).await }));
+        }
+        Ok(SnapshotChunk { epoch, schema: self.0.schema.version, scope, at, records: read.rows, next, count })
     }
 
     /// Whether this server and a device of that build understand each other; if not, what to tell it.
@@ -583,6 +594,7 @@ impl<S: Store> Core<S> {
     }
     /// Lets the writer finish what waits and refuses what comes later. Connections are drained by `Hub::drain`.
     pub async fn stop(&self) {
+        self.0.ahead.clear();
         drop(locked(&self.0.jobs).take());
         let writer = locked(&self.0.writer).take();
         if let Some(writer) = writer
@@ -607,6 +619,12 @@ impl<S: Store> Core<S> {
         drop(jobs);
         came.await.map_err(|_| CoreError::Stopping)?
     }
+}
+
+/// A page of a snapshot.
+async fn page_of<S: Store>(store: &S, place: &Place) -> Result<Paged<Record>, StoreError> {
+    let page = Page { count_max: SNAPSHOT_RECORDS_MAX, bytes_max: PAGE_BYTES_MAX };
+    store.records(place.workspace, &Select::Scope { scope: place.scope, after: place.after }, page).await
 }
 
 /// Those of the scopes that the member may see.

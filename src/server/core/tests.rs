@@ -38,6 +38,7 @@ mod sqlite {
         who_takes_too_little_is_told_to_pull
         a_member_who_left_is_cut_off_and_their_edits_are_held
         a_snapshot_and_the_log_after_it_make_the_whole
+        chunks_that_were_read_ahead_and_the_log_make_the_whole
         a_long_absence_is_read_in_pages_that_split_no_intent
         a_restart_forgets_nothing
         two_workspaces_with_the_same_ids_never_touch
@@ -559,6 +560,36 @@ async fn a_snapshot_and_the_log_after_it_make_the_whole(store: impl Store) {
     assert_eq!(house.snapshot(project()).await.0.sum(), sum(&house.states().await[&project()]));
     let ahead = house.pull(OWNER, &[(project(), Version::MAX)]).await;
     assert_eq!(ahead.gone, [project()], "a tidemark from another history takes a new snapshot");
+}
+
+async fn chunks_that_were_read_ahead_and_the_log_make_the_whole(store: impl Store) {
+    let house = House::new(store).await;
+    house.apply(house.tree()).await;
+    for first in (0..1_200).step_by(100) {
+        let intent = house.intent();
+        house.apply((first..first + 100).map(|n| house.task(intent, 5_000 + n)).collect()).await;
+    }
+    let mut copy = Copy::default();
+    let mut wanted = SnapshotWanted { scope: project(), at: None, after: None };
+    loop {
+        let chunk = house.core.snapshot(WORKSPACE, OWNER, &wanted).await.unwrap();
+        copy.0.extend(chunk.records.into_iter().map(|record| (record.key(), record)));
+        wanted = SnapshotWanted { at: Some(chunk.at), after: chunk.next, ..wanted };
+        // The next chunk is being read, or was. What happens now in it is in the log, and what is new may be in neither order.
+        house.apply(vec![house.set(Kind::Task, 6_199, "title", format!("After {}", copy.0.len()).into()).await]).await;
+        let delete = house.op(house.intent(), Kind::Task, 6_198, Action::Delete { seen: Version::MAX >> 1 });
+        house.push(vec![delete]).await;
+        house.apply(vec![house.op(house.intent(), Kind::Task, 6_198, Action::Restore)]).await;
+        let Some(_) = wanted.after else { break };
+    }
+    let at = wanted.at.unwrap();
+    for frame in house.pull(OWNER, &[(project(), at)]).await.frames {
+        copy.apply(&frame.entries);
+    }
+    assert_eq!(copy, house.snapshot(project()).await.0);
+    assert_eq!(copy.sum(), sum(&house.states().await[&project()]));
+    // Another device begins later, and gets no page that is older than its beginning.
+    assert_eq!(house.snapshot(project()).await.0, copy);
 }
 
 async fn a_long_absence_is_read_in_pages_that_split_no_intent(store: impl Store) {

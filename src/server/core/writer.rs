@@ -129,7 +129,7 @@ pub(super) struct Writer<S: Store> {
     answered: Option<(Instant, usize)>,
 }
 
-/// Whether the writer has a thread of its own, on which it may sleep.
+/// Whether the writer has a thread of its own, on which it may sleep, and others read meanwhile.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Pace {
     /// It commits whatever waits, and time is not the system's.
