@@ -8,6 +8,8 @@ import type { Server } from "./server.ts";
 
 /** What Chromium itself writes to the console when a network is gone; no page can prevent it. */
 const NETWORK_IS_GONE = /net::ERR_|WebSocket connection to .* failed|Failed to load resource/;
+/** What Tidemark warns of when something it stored, or wanted to, did not go as it should. It goes on, so nobody would notice. */
+const STORAGE_FAILED = /^tidemark-(base|outbox)-|^(Storage|Stored|Checksum|Unreadable)\b/;
 
 /** Long enough for any rule about passwords, and the same for everybody. */
 export const PASSWORD = "correct horse battery staple";
@@ -19,6 +21,7 @@ export class Person {
   /** What went wrong in any page of theirs; a test fails on any. */
   readonly faults: string[] = [];
   private networkMayFail = false;
+  private storageMayFail = false;
   private context!: BrowserContext;
   private folder: string | undefined;
   page!: Page;
@@ -57,7 +60,9 @@ export class Person {
         : await chromium.launchPersistentContext(this.folder, { ...this.launch, ...settings });
     this.context.on("weberror", (error) => this.faults.push(`${this.name}: ${error.error().stack}`));
     this.context.on("console", (message) => {
-      if (message.type() !== "error" || (this.networkMayFail && NETWORK_IS_GONE.test(message.text()))) return;
+      const [sort, text] = [message.type(), message.text()];
+      const excused = sort !== "error" || (this.networkMayFail && NETWORK_IS_GONE.test(text));
+      if (excused && (this.storageMayFail || !STORAGE_FAILED.test(text))) return;
       this.faults.push(`${this.name} at ${message.page()?.url()}: ${message.text()}`);
     });
     this.page = this.context.pages()[0] ?? (await this.context.newPage());
@@ -136,6 +141,7 @@ export class Person {
 
   /** The browser has no room for a database from the next page on, as in some private windows. */
   async refuseStorage(): Promise<void> {
+    this.storageMayFail = true;
     await this.context.addInitScript(() => {
       IDBFactory.prototype.open = () => {
         throw new DOMException("no databases here", "InvalidStateError");

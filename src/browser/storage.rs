@@ -172,10 +172,12 @@ impl Lane {
                 Ok(rows) => Event::Loaded(self.database, rows),
                 Err(error) => self.failed(error).await,
             },
-            Job::Read { saves, slots } => match self.tried(async |connection| read(connection, &slots).await).await {
-                Ok(slots) => Event::Read { database: self.database, saves, slots },
-                Err(error) => self.failed(error).await,
-            },
+            Job::Read { saves, slots } => {
+                match self.tried(async |connection| read(connection, self.database, &slots).await).await {
+                    Ok(slots) => Event::Read { database: self.database, saves, slots },
+                    Err(error) => self.failed(error).await,
+                }
+            }
             Job::Save(save) => match self.tried(async |connection| write(connection, &save).await).await {
                 Ok(saved) => Event::Saved(save.ticket, saved),
                 Err(error) => {
@@ -318,9 +320,12 @@ async fn load(connection: &Connection, database: Database) -> Result<Vec<(Slot, 
     Ok(rows)
 }
 
-async fn read(connection: &Connection, slots: &[Slot]) -> Result<Vec<(Slot, Option<Vec<u8>>)>, StorageError> {
-    let Some(first) = slots.first() else { return Ok(Vec::new()) };
-    let transaction = connection.transaction(names(first.table.database())).build()?;
+async fn read(
+    connection: &Connection,
+    database: Database,
+    slots: &[Slot],
+) -> Result<Vec<(Slot, Option<Vec<u8>>)>, StorageError> {
+    let transaction = connection.transaction(names(database)).build()?;
     let mut values = Vec::with_capacity(slots.len());
     for slot in slots {
         values.push((slot.clone(), held(&transaction, slot).await?));

@@ -1,6 +1,7 @@
 //! What a simulated device has stored: the two databases of a replica as ordered maps, with the same transactions that
 //! IndexedDB gives. It is a stand-in for a browser's storage; the server's store in the simulator is the real one.
 
+use crate::simulator::oracle::{Broken, Invariant, broken};
 use crate::sync::replica::{Database, Save, Saved, Slot, Write};
 use std::collections::BTreeMap;
 
@@ -65,5 +66,16 @@ impl Disk {
             }
         }
         Saved::Done
+    }
+}
+
+/// Refuses slots of another database, as IndexedDB does.
+///
+/// # Errors
+/// `World`: the replica mixed the two up.
+pub fn own_slots<'a>(database: Database, mut slots: impl Iterator<Item = &'a Slot>) -> Result<(), Broken> {
+    match slots.find(|slot| slot.table.database() != database) {
+        Some(foreign) => broken(Invariant::World, format!("{database:?} was asked for {foreign:?}")),
+        None => Ok(()),
     }
 }

@@ -8,7 +8,7 @@ use crate::model::record::{Key, Record};
 use crate::model::scope::Scope;
 use crate::server::core::SystemChange;
 use crate::simulator::build::build;
-use crate::simulator::disk::Disk;
+use crate::simulator::disk::{Disk, own_slots};
 use crate::simulator::oracle::{self, Broken, Invariant, Places, Truth, broken};
 use crate::simulator::plan::{DEVICES, Step, TABS, TROUBLE_MS, What, member_of};
 use crate::simulator::server::{Heard, Keeps, Room, Server};
@@ -16,7 +16,7 @@ use crate::simulator::{Lives, people};
 use crate::sync::op::Op;
 use crate::sync::replica::{
     Database, Effect, Event, Identity, Incident, Link, Memory, Moment, Notice, Pending, PendingState, Replica, Save,
-    Saved, Slot, Table, Timer, TrayEntry,
+    Saved, Slot, Table, Timer, TrayEntry, Write,
 };
 use crate::sync::wire::{self, FromDevice, FromServer, SnapshotWanted};
 use rand_chacha::ChaCha8Rng;
@@ -406,6 +406,7 @@ impl World {
                 self.tell(id, Event::Loaded(database, slots)).await
             }
             Next::Read(id, database, saves, slots) => {
+                own_slots(database, slots.iter())?;
                 let disk = &self.devices[id.device].disk;
                 let slots = slots
                     .into_iter()
@@ -550,10 +551,12 @@ impl World {
     /// Carries out a storage transaction. An op that is stored is promised to its author from then on.
     fn store(&mut self, id: TabId, save: &Save) -> Result<Saved, Broken> {
         let device = &mut self.devices[id.device];
+        let named = save.writes.iter().map(Write::slot).chain(save.only_if.iter().map(|only_if| &only_if.slot));
+        own_slots(save.database, named)?;
         let saved = device.disk.save(save);
         if saved == Saved::Done {
             for write in &save.writes {
-                if let crate::sync::replica::Write::Put(slot, bytes) = write
+                if let Write::Put(slot, bytes) = write
                     && slot.table == Table::Ops
                 {
                     let op = wire::decode_op(bytes).map_err(|error| Broken {

@@ -135,6 +135,15 @@ pub enum Write {
     RemoveUnder(Slot),
 }
 
+impl Write {
+    /// Which slot, or where the keys begin.
+    pub fn slot(&self) -> &Slot {
+        match self {
+            Self::Put(slot, _) | Self::Remove(slot) | Self::RemoveUnder(slot) => slot,
+        }
+    }
+}
+
 /// What a slot must hold for a transaction to go through.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OnlyIf {

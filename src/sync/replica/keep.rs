@@ -133,7 +133,8 @@ impl Replica {
         for op in std::mem::take(&mut self.keeping.spent) {
             writes.push(Write::Remove(receipt_slot(op)));
         }
-        let slots = named(&writes);
+        // `head` is written with every save.
+        let slots = named(&writes).map(|named| [named, vec![head_slot()]].concat()).unwrap_or_default();
         self.save_head(writes, Meaning::Base(slots));
     }
 
@@ -164,7 +165,7 @@ impl Replica {
     /// Stores rows of the outbox that need no place.
     pub(super) fn save_outbox(&mut self, writes: Vec<Write>, left: Vec<OpId>) {
         if self.keeping.outbox == Shelf::Open {
-            let slots = named(&writes);
+            let slots = named(&writes).unwrap_or_default();
             self.save(Database::Outbox, None, writes, Meaning::Outbox { slots, left });
         }
     }
@@ -703,6 +704,7 @@ impl Replica {
             if self.keeping.memory() == Memory::MemoryOnly {
                 // It has talked for itself and holds more than the disk. Saving on top of that would leave a hole in the
                 // disk's copy, below a tidemark that says there is none.
+                self.hang_up();
                 self.load_again(Database::Base);
             }
             self.claim();
@@ -842,7 +844,7 @@ pub(super) fn listen() -> Effect {
 
 /// The slots a notice names: everything written but chunks, which count only once a scope's row points to them. None if the
 /// others have to read everything.
-fn named(writes: &[Write]) -> Vec<Slot> {
+fn named(writes: &[Write]) -> Option<Vec<Slot>> {
     let mut slots = Vec::new();
     for write in writes {
         match write {
@@ -851,12 +853,11 @@ fn named(writes: &[Write]) -> Vec<Slot> {
                     slots.push(slot.clone());
                 }
             }
-            Write::RemoveUnder(slot) if slot.table == Table::Receipts => return Vec::new(),
+            Write::RemoveUnder(slot) if slot.table == Table::Receipts => return None,
             Write::RemoveUnder(_) => {}
         }
     }
-    slots.push(head_slot());
-    slots
+    Some(slots)
 }
 
 fn read_row(bytes: &[u8]) -> Result<Option<Record>, crate::sync::wire::WireError> {

@@ -277,8 +277,10 @@ fn a_tab_that_talked_for_itself_leaves_no_hole_in_the_disks_copy() {
     world.act(1, vec![Draft::set(key(Kind::Step, STEP), "title", "Heard by no disk")]);
     world.quiesce();
     assert!(world.tab(second).leads());
+    assert_eq!(world.tab(second).status().link, Link::Live);
     world.act(1, vec![Draft::set(key(Kind::Phase, PHASE), "title", "Heard by the new owner")]);
     world.quiesce();
+    assert_eq!(world.tab(second).status().link, Link::Live);
     world.check();
     world.crash_tab(second);
     world.open_tab(0);

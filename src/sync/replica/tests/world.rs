@@ -374,6 +374,7 @@ impl World {
                 Event::Loaded(database, rows.map(|(slot, bytes)| (slot.clone(), bytes.clone())).collect())
             }
             Job::Read(database, saves, slots) => {
+                assert!(slots.iter().all(|slot| slot.table.database() == database), "{database:?} has no {slots:?}");
                 let slots = slots.into_iter().map(|slot| (slot.clone(), disk.get(&slot).cloned())).collect();
                 Event::Read { database, saves, slots }
             }
@@ -979,9 +980,9 @@ fn carry_out_save(disk: &mut Disk, save: Save) -> (Ticket, Saved) {
         return (save.ticket, Saved::Refused(disk.get(&only_if.slot).cloned()));
     }
     for write in save.writes {
+        assert_eq!(write.slot().table.database(), save.database);
         match write {
             Write::Put(slot, bytes) => {
-                assert_eq!(slot.table.database(), save.database);
                 disk.insert(slot, bytes);
             }
             Write::Remove(slot) => {
