@@ -105,7 +105,7 @@ fn SyncState() -> impl IntoView {
         status.with(|status| match status.link {
             Link::Offline => "offline",
             Link::SignedOut | Link::Revoked | Link::UpdateNeeded => "needs",
-            Link::Live | Link::Joining if status.needs_you > 0 => "needs",
+            Link::Live | Link::Joining if status.asks_for() > 0 => "needs",
             Link::Live if status.waiting == 0 => "live",
             Link::Live | Link::Joining => "busy",
         })

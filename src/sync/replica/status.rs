@@ -98,7 +98,7 @@ impl fmt::Display for Status {
             Link::UpdateNeeded => Some("update needed"),
             Link::Joining | Link::Live => None,
         };
-        match (apart, self.needs_you, self.waiting) {
+        match (apart, self.asks_for(), self.waiting) {
             (None, 0, 0) if self.link == Link::Live => f.write_str("live"),
             (None, 0, 0) => f.write_str("syncing"),
             (None, 0, waiting) => write!(f, "syncing {waiting}"),
@@ -113,5 +113,37 @@ impl Status {
     /// Whether tidemark = head, outbox empty and checksum equal.
     pub fn up_to_date(&self) -> bool {
         self.link == Link::Live && self.missing.is_empty()
+    }
+    /// What the header asks this person to look at. While something arrives for the first time, or anew, that is nothing: whatever
+    /// waits for them is not all here, and a count that jumps helps nobody. The sync centre has what is known.
+    pub fn asks_for(&self) -> u64 {
+        let arriving = self.missing.iter().any(|missing| matches!(missing, Missing::Arriving { .. }));
+        if arriving { 0 } else { self.needs_you }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_header_has_the_words_of_the_design() {
+        for (link, needs_you, waiting, missing, words) in [
+            (Link::Live, 0, 0, None, "live"),
+            (Link::Live, 0, 3, None, "syncing 3"),
+            (Link::Joining, 0, 0, Some(Missing::Unheard), "syncing"),
+            (Link::Joining, 2, 0, Some(Missing::Unheard), "needs you (2)"),
+            (Link::Live, 2, 3, Some(Missing::Waiting { ops: 3 }), "needs you (2)"),
+            // What waits for the person is counted once all of it is here.
+            (Link::Joining, 2, 0, Some(Missing::Arriving { scopes: 4 }), "syncing"),
+            (Link::Joining, 2, 1, Some(Missing::Arriving { scopes: 1 }), "syncing 1"),
+            (Link::Offline, 2, 0, Some(Missing::Arriving { scopes: 1 }), "offline"),
+            (Link::Offline, 2, 5, None, "offline, 5 waiting"),
+            (Link::SignedOut, 0, 1, None, "signed out, 1 waiting"),
+        ] {
+            let status =
+                Status { link, needs_you, waiting, missing: missing.into_iter().collect(), ..Status::default() };
+            assert_eq!(status.to_string(), words, "{status:?}");
+        }
     }
 }
