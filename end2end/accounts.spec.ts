@@ -66,6 +66,7 @@ test("edits of a removed member are held for an owner, who applies them", async 
   await expectSync(bo.page, /^no longer a member/);
   await ada.page.getByRole("button", { name: "Show held edits" }).click();
   await expect(ada.page.getByRole("list", { name: "Held edits" })).toContainText("by Bo");
+  await expect(ada.page.getByRole("list", { name: "Held edits" })).toContainText("New task: “Count the culverts”");
   await ada.page.getByRole("button", { name: "Apply it" }).click();
   await ada.go(project);
   await expect(hers.row("Count the culverts")).toBeVisible();

@@ -5,6 +5,7 @@ pub mod accounts;
 pub mod components;
 pub mod conflicts;
 pub mod dashboard;
+pub mod deeds;
 pub mod dom;
 pub mod format;
 pub mod frame;

@@ -1,6 +1,7 @@
-//! Looking back: who changed a record, and the edits of removed members that wait for an owner.
+//! Looking back: who changed a record, what people did last, and the edits of removed members that wait for an owner.
 
 use crate::api::error::ApiError;
+use crate::model::catalog::Kind;
 use crate::model::id::{MemberId, OpId};
 use crate::model::record::Key;
 use crate::sync::op::{Entry, Op};
@@ -17,6 +18,63 @@ pub struct Held {
     pub by: MemberId,
     /// When it arrived, by the server's clock, Unix milliseconds.
     pub at_ms: i64,
+    /// What the record is called on the server, where it is there.
+    pub title: Option<String>,
+}
+
+/// What people did last, as far as whoever asks may see it.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Activity {
+    /// Newest first, at most `ACTIVITY_MAX`.
+    pub deeds: Vec<Deed>,
+    /// When this was so, by the server's clock, Unix milliseconds.
+    pub now_ms: i64,
+}
+
+/// Something a person did: one op, as the change log has it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Deed {
+    /// The line of the log. Of a long text it has the beginning.
+    pub entry: Entry,
+    /// How its record stood until then.
+    pub before: Before,
+    /// The record to look at: the task of a comment or a time entry, otherwise the entry's own.
+    pub about: Key,
+    /// What that is called, or was when it was deleted.
+    pub title: String,
+}
+
+/// How a record stood before an entry of the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Before {
+    /// It did not exist.
+    Nowhere,
+    /// It was deleted.
+    Deleted,
+    /// It was there.
+    There,
+}
+
+/// The kinds people ask each other about; the rest is the workspace's own housekeeping.
+pub const ACTIVITY_KINDS: &[Kind] =
+    &[Kind::Project, Kind::Phase, Kind::Step, Kind::Task, Kind::Milestone, Kind::Comment, Kind::TimeLog, Kind::Note];
+
+/// Deeds of one list: what a person reads at a glance, with some to spare for a taller screen.
+pub const ACTIVITY_MAX: usize = 30;
+
+/// Characters of a text that a deed carries: more than a line shows.
+pub const DEED_TEXT_CHARS_MAX: usize = 200;
+
+/// What people did last to records of `ACTIVITY_KINDS`.
+///
+/// # Errors
+/// `SignedOut`, `Revoked`, `NotFound`, `TooFast`.
+#[server(name = LookBack, prefix = "/api", endpoint = "activity", input = Json)]
+pub async fn activity(
+    /// As whom.
+    member: MemberId,
+) -> Result<Activity, ApiError> {
+    crate::server::review::activity(member).await
 }
 
 /// What was ever done to a record, newest first, at most `HISTORY_ENTRIES_MAX` entries.

@@ -1,6 +1,7 @@
 //! What a page is rendered from: read once on the server for the page's address, serialised once into the page, and
 //! read again by the browser before its first render, so that both draw the same markup.
 
+use crate::api::review::Activity;
 use crate::model::id::{MemberId, WorkspaceId};
 use crate::model::record::Record;
 use crate::model::scope::Scope;
@@ -16,6 +17,8 @@ pub struct Seed {
     pub records: Vec<Record>,
     /// Scopes of which `records` holds everything.
     pub complete: Vec<Scope>,
+    /// What people did last, where the page shows it.
+    pub activity: Option<Activity>,
 }
 
 /// Who looks at the screens, and in which workspace.

@@ -6,6 +6,7 @@ use crate::api::error::ApiError;
 use crate::model::choice::Role;
 use crate::model::id::{DeviceId, MemberId, WorkspaceId};
 use leptos::prelude::*;
+use leptos::server_fn::codec::Json;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -177,4 +178,32 @@ pub async fn register_device(
     name: String,
 ) -> Result<(), ApiError> {
     crate::server::accounts::serve::register_device(member, device, name).await
+}
+
+/// Who is there, and what waits for those who govern.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Presence {
+    /// Devices with a live channel at this moment, at most `CONNECTED_SHOWN_MAX`. One that a proxy leaves only plain requests is
+    /// not among them.
+    pub connected: Vec<DeviceId>,
+    /// How many edits of removed members are held; for owners and admins only.
+    pub held: Option<u64>,
+    /// When this was so, by the server's clock, Unix milliseconds.
+    pub now_ms: i64,
+}
+
+/// Connected devices of one answer: more than a screen lists.
+pub const CONNECTED_SHOWN_MAX: usize = 500;
+
+/// Which devices of the workspace are connected now, and how many edits are held for an owner. What the devices are called is in
+/// their records.
+///
+/// # Errors
+/// `SignedOut`, `Revoked`, `NotFound`, `TooFast`.
+#[server(name = LookAround, prefix = "/api", endpoint = "workspace/presence", input = Json)]
+pub async fn presence(
+    /// As whom.
+    member: MemberId,
+) -> Result<Presence, ApiError> {
+    crate::server::review::presence(member).await
 }

@@ -1,7 +1,9 @@
 //! Pieces several pages are made of: who, how far, where it stands, and one editor per type of field.
 
+pub mod ago;
 pub mod confirm;
 pub mod diff;
 pub mod editors;
+pub mod live;
 pub mod marks;
 pub mod people;

@@ -1,6 +1,9 @@
 //! The dashboard: a grid of live widgets that each person arranges for themselves. Without any of their own, everybody
 //! starts from the same five.
 
+pub mod activity;
+pub mod asking;
+pub mod sync_state;
 pub mod widgets;
 
 use crate::app::components::editors::in_words;

@@ -1,7 +1,23 @@
 //! The few things a page asks of the document itself. On the server they do nothing: nobody scrolls or types there.
 
+/// Where something dragged is held over the element that listens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Over {
+    /// From its left edge, pixels.
+    pub x_px: i32,
+    /// From its upper edge, pixels.
+    pub y_px: i32,
+    /// How wide it is, pixels.
+    pub width_px: i32,
+    /// How high it is, pixels.
+    pub height_px: i32,
+    /// How far it is scrolled down, pixels.
+    pub scrolled_px: i32,
+}
+
 #[cfg(feature = "hydrate")]
 mod here {
+    use super::Over;
     use leptos::prelude::{document, window};
     use wasm_bindgen::JsCast;
 
@@ -47,6 +63,60 @@ mod here {
     /// Calls this once, so much later.
     pub fn later(wait_ms: u64, then: impl FnOnce() + 'static) {
         leptos::prelude::set_timeout(then, std::time::Duration::from_millis(wait_ms));
+    }
+
+    /// Calls this again and again, so far apart, as long as the component that asks lives.
+    pub fn every(wait_ms: u64, then: impl Fn() + Clone + 'static) {
+        use leptos::prelude::{Effect, on_cleanup, set_interval_with_handle};
+        Effect::new(move || {
+            // Without a timer what is shown stays as it was until it changes by itself.
+            if let Ok(timer) = set_interval_with_handle(then.clone(), std::time::Duration::from_millis(wait_ms)) {
+                on_cleanup(move || timer.clear());
+            }
+        });
+    }
+
+    /// Now by this device's clock, Unix milliseconds.
+    pub fn now_ms() -> i64 {
+        js_sys::Date::now() as i64
+    }
+
+    /// The element that is dragged from now on goes by this name outside the page; inside it is moved, not copied.
+    pub fn begin_drag(event: &web_sys::DragEvent, name: &str) {
+        let Some(carried) = event.data_transfer() else { return };
+        carried.set_effect_allowed("move");
+        // Some browsers drag nothing that carries nothing.
+        if carried.set_data("text/plain", name).is_err() {
+            leptos::logging::warn!("what is dragged could not be named");
+        }
+    }
+
+    /// What is dragged may be let go here.
+    pub fn may_drop(event: &web_sys::DragEvent) {
+        event.prevent_default();
+        if let Some(carried) = event.data_transfer() {
+            carried.set_drop_effect("move");
+        }
+    }
+
+    /// Where over the element that listens something dragged is held.
+    pub fn over(event: &web_sys::DragEvent) -> Option<Over> {
+        let element = event.current_target()?.dyn_into::<web_sys::Element>().ok()?;
+        let place = element.get_bounding_client_rect();
+        Some(Over {
+            x_px: event.client_x() - place.left() as i32,
+            y_px: event.client_y() - place.top() as i32,
+            width_px: place.width() as i32,
+            height_px: place.height() as i32,
+            scrolled_px: element.scroll_top(),
+        })
+    }
+
+    /// Whether what is dragged has left the element that listens, and not only something inside it for something else inside it.
+    pub fn left(event: &web_sys::DragEvent) -> bool {
+        let within = event.current_target().and_then(|target| target.dyn_into::<web_sys::Node>().ok());
+        let to = event.related_target().and_then(|target| target.dyn_into::<web_sys::Node>().ok());
+        !within.is_some_and(|within| within.contains(to.as_ref()) && to.is_some())
     }
 
     /// Scrolls the element with this id so far down.
@@ -117,6 +187,16 @@ mod here {
 #[allow(missing_docs)]
 #[cfg(not(feature = "hydrate"))]
 mod here {
+    use super::Over;
+
+    pub fn begin_drag(_: &leptos::web_sys::DragEvent, _: &str) {}
+    pub fn may_drop(_: &leptos::web_sys::DragEvent) {}
+    pub fn over(_: &leptos::web_sys::DragEvent) -> Option<Over> {
+        None
+    }
+    pub fn left(_: &leptos::web_sys::DragEvent) -> bool {
+        false
+    }
     pub fn focus(_: String) {}
     pub fn is_own(_: &leptos::web_sys::KeyboardEvent) -> bool {
         false
@@ -129,6 +209,10 @@ mod here {
     }
     pub fn when_resized(_: impl Fn() + 'static) {}
     pub fn later(_: u64, _: impl FnOnce() + 'static) {}
+    pub fn every(_: u64, _: impl Fn() + Clone + 'static) {}
+    pub fn now_ms() -> i64 {
+        0
+    }
     pub fn scroll_to(_: &str, _: i32) {}
     pub fn keep(_: &str, _: &str) {}
     pub fn kept(_: &str) -> Option<String> {

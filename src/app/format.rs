@@ -12,6 +12,17 @@ pub fn instant(ms: i64) -> String {
     format!("{}, {hour:02}:{minute:02} UTC", in_words(at.day))
 }
 
+/// How long ago something was: `just now`, `5 min ago`, `3 h ago`, `2 days ago`; after a week the instant itself.
+pub fn ago(at_ms: i64, now_ms: i64) -> String {
+    match now_ms.saturating_sub(at_ms) / 60_000 {
+        ..1 => "just now".to_owned(),
+        minutes @ 1..60 => format!("{minutes} min ago"),
+        minutes @ 60..1_440 => format!("{} h ago", minutes / 60),
+        minutes @ 1_440..10_080 => format!("{} ago", count(minutes / 1_440, "day", "days")),
+        _ => instant(at_ms),
+    }
+}
+
 /// An instant for machines, as a `time` element wants it.
 pub fn instant_for_machines(ms: i64) -> String {
     let Some(at) = Moment::of(ms) else { return String::new() };
@@ -111,6 +122,12 @@ mod tests {
         assert_eq!(instant(1_795_261_200_000), "21 Nov 2026, 11:40 UTC");
         assert_eq!(instant(i64::MAX), "at an unknown time");
         assert_eq!(instant_for_machines(1_795_261_200_123), "2026-11-21T11:40:00.123Z");
+        let now = 1_795_261_200_000;
+        let ago = [-5, 59, 60, 3_599, 3_600, 86_399, 86_400, 604_799].map(|seconds| ago(now - seconds * 1_000, now));
+        let words =
+            ["just now", "just now", "1 min ago", "59 min ago", "1 h ago", "23 h ago", "1 day ago", "6 days ago"];
+        assert_eq!(ago, words);
+        assert_eq!(super::ago(now - 604_800_000, now), "14 Nov 2026, 11:40 UTC");
         assert_eq!(date("2026-05-01"), "1 May 2026");
         assert_eq!(date("soon"), "soon");
         assert_eq!([minutes(45), minutes(90), minutes(720)], ["45 min", "1 h 30 min", "12 h"]);

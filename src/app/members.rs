@@ -7,18 +7,21 @@ use crate::api::workspace::{invite, remove_member};
 use crate::app::components::confirm::Confirm;
 use crate::app::components::marks::RecordMark;
 use crate::app::components::people::member_name;
+use crate::app::deeds::{name_of, op_in_words};
 use crate::app::dom;
 use crate::app::format;
 use crate::app::invitations::OpenInvitations;
-use crate::app::records::{Draft, use_records};
+use crate::app::records::{Draft, Records, use_records};
 use crate::model::catalog::Kind;
 use crate::model::choice::Role;
 use crate::model::id::{MemberId, OpId};
 use crate::model::kinds::Member;
 use crate::model::permission::{Belongs, may_set_active, may_set_role};
 use crate::model::record::Key;
+use crate::sync::op::Action as Does;
 use leptos::prelude::*;
 use leptos_meta::Title;
+use std::sync::Arc;
 
 /// Everybody, what they may do, and where the next one is invited.
 #[component]
@@ -222,19 +225,21 @@ fn HeldEdits() -> impl IntoView {
         }
     });
     let answer = fetch.value();
-    let row = move |held: Held| {
-        let label = format!("{} {}", held.op.kind.spec().label, held.op.record);
-        let id = held.op.id;
-        view! {
+    let row = move |nth: usize, all: Arc<Vec<Held>>| {
+        let (id, by, at_ms) = all.get(nth).map(|held| (held.op.id, held.by, held.at_ms))?;
+        let words = Memo::new(move |_| all.get(nth).map(|held| held_in_words(records, held, &all)).unwrap_or_default());
+        Some(view! {
             <li class="row">
                 <div class="row-main">
-                    <p>{move || format!("{} by {}", label, member_name(records, Some(held.by.into())))}</p>
-                    <p class="quiet-text">{format::instant(held.at_ms)}</p>
+                    <p>{move || words.get()}</p>
+                    <p class="quiet-text">{move || format!("by {} · {}", member_name(records, Some(by.into())), format::instant(at_ms))}</p>
                 </div>
-                <button type="button" class="button" on:click=move |_| { decide.dispatch((id, Verdict::Release)); }>"Apply it"</button>
-                <button type="button" class="button quiet" on:click=move |_| { decide.dispatch((id, Verdict::Discard)); }>"Discard it"</button>
+                <button type="button" class="button" aria-label=move || format!("Apply it: {}", words.get())
+                    on:click=move |_| { decide.dispatch((id, Verdict::Release)); }>"Apply it"</button>
+                <button type="button" class="button quiet" aria-label=move || format!("Discard it: {}", words.get())
+                    on:click=move |_| { decide.dispatch((id, Verdict::Discard)); }>"Discard it"</button>
             </li>
-        }
+        })
     };
     view! {
         <section aria-labelledby="held-title">
@@ -244,11 +249,27 @@ fn HeldEdits() -> impl IntoView {
             <div aria-live="polite">
                 {move || answer.get().map(|answer| match answer {
                     Ok(held) if held.is_empty() => view! { <p class="quiet-text">"Nothing is held."</p> }.into_any(),
-                    Ok(held) => view! { <ul class="rows" aria-label="Held edits">{held.into_iter().map(row).collect_view()}</ul> }.into_any(),
+                    Ok(held) => {
+                        let held = Arc::new(held);
+                        view! {
+                            <ul class="rows" aria-label="Held edits">
+                                {(0..held.len()).map(|nth| row(nth, held.clone())).collect_view()}
+                            </ul>
+                        }.into_any()
+                    }
                     Err(error) => view! { <p class="field-error">{error.to_string()}</p> }.into_any(),
                 })}
             </div>
         </section>
     }
     .into_any()
+}
+
+/// What a held edit does. Its record may be one that only the server has, or that another held edit makes.
+fn held_in_words(records: Records, held: &Held, all: &[Held]) -> String {
+    let name = match (&held.op.action, &held.title) {
+        (Does::Create { .. }, _) | (_, None) => name_of(records, &held.op, all.iter().map(|held| &held.op)),
+        (_, Some(title)) => title.clone(),
+    };
+    op_in_words(&held.op, &name)
 }

@@ -3,11 +3,14 @@
 //! same seed, and then the device feeds it. Nothing here knows about IndexedDB, sockets or requests: the device stands
 //! behind the `Device` trait.
 
+use crate::api::ApiError;
+use crate::api::review::Activity;
 use crate::api::seed::{Seed, Viewer};
+use crate::api::workspace::Presence;
 use crate::model::catalog::Kind;
-use crate::model::choice::{ConflictClass, ConflictState, Priority, Status as TaskStatus};
+use crate::model::choice::{ConflictClass, ConflictState, Priority, Status as TaskStatus, WidgetSort};
 use crate::model::id::{IntentId, MemberId, OpId};
-use crate::model::kinds::{Conflict, Task};
+use crate::model::kinds::{Conflict, Task, Widget};
 use crate::model::permission::{Actor, may_create, may_write};
 use crate::model::record::{Key, Record};
 use crate::model::scope::Scope;
@@ -88,6 +91,10 @@ pub trait Device: Send + Sync {
     fn persist(&self);
     /// Switches to the build that waits, after drafts have been kept.
     fn update(&self);
+    /// Asks the server what people did last, and hands over its answer.
+    fn look_back(&self, then: Box<dyn FnOnce(Result<Activity, ApiError>)>);
+    /// Asks the server who is there, and hands over its answer.
+    fn look_around(&self, then: Box<dyn FnOnce(Result<Presence, ApiError>)>);
     /// Ends this person's session here; what of the outbox is still pending goes as `pending` says.
     fn sign_out(&self, pending: Leaving);
 }
@@ -161,6 +168,8 @@ pub struct Records {
     complete: RwSignal<BTreeSet<Scope>>,
     update_ready: RwSignal<bool>,
     told: RwSignal<Option<Told>>,
+    stirred: RwSignal<u64>,
+    activity: RwSignal<Option<Arc<Activity>>>,
 }
 
 /// Something to say to the person once, in a toast and to screen readers.
@@ -198,6 +207,8 @@ impl Records {
             complete: RwSignal::new(seed.complete.into_iter().collect()),
             update_ready: RwSignal::new(false),
             told: RwSignal::new(None),
+            stirred: RwSignal::new(0),
+            activity: RwSignal::new(seed.activity.map(Arc::new)),
         };
         records.apply(
             seed.records
@@ -205,7 +216,6 @@ impl Records {
                 .map(|record| Shown { key: record.key(), record: Some(Arc::new(record)), waiting: Waiting::Nothing })
                 .collect(),
         );
-        records.count_needs();
         records
     }
 
@@ -258,7 +268,7 @@ impl Records {
 
     /// Unfinished tasks of whoever looks: soonest due first, then most urgent.
     pub fn my_tasks(self) -> Signal<Arc<Vec<Key>>> {
-        match self.viewer.with_untracked(|viewer| viewer.as_ref().map(|viewer| viewer.member)) {
+        match self.viewer_id() {
             Some(member) => self.follow(ListOf::TasksOf(member)),
             None => Signal::derive(Arc::default),
         }
@@ -267,6 +277,16 @@ impl Records {
     /// What changed last, newest first.
     pub fn recent(self) -> Signal<Arc<Vec<Key>>> {
         self.follow(ListOf::Recent)
+    }
+
+    /// Counts up whenever a record here has changed.
+    pub fn stirred(self) -> Signal<u64> {
+        self.stirred.into()
+    }
+
+    /// What the server told last of what people did.
+    pub fn activity(self) -> Signal<Option<Arc<Activity>>> {
+        self.activity.into()
     }
 
     /// Conflicts that wait for a person, newest first.
@@ -284,9 +304,14 @@ impl Records {
         self.viewer.into()
     }
 
+    /// As whom they look, not followed.
+    pub fn viewer_id(self) -> Option<MemberId> {
+        self.viewer.with_untracked(|viewer| viewer.as_ref().map(|viewer| viewer.member))
+    }
+
     /// Whoever looks, for questions of permission; `None` while they are not known here.
     pub fn actor(self) -> Signal<Option<Actor>> {
-        let Some(member) = self.viewer.with_untracked(|viewer| viewer.as_ref().map(|viewer| viewer.member)) else {
+        let Some(member) = self.viewer_id() else {
             return Signal::derive(|| None);
         };
         let row = self.row(Key::new(Kind::Member, member.into()));
@@ -311,7 +336,7 @@ impl Records {
 
     /// Under which name unfinished text is kept in this browser: apart for every person, so that nobody meets another's.
     pub fn draft_name(self, of: &str) -> String {
-        let member = self.viewer.with_untracked(|viewer| viewer.as_ref().map(|viewer| viewer.member));
+        let member = self.viewer_id();
         format!("tidemark.unfinished.{}.{of}", member.map(|member| member.to_string()).unwrap_or_default())
     }
 
@@ -461,6 +486,7 @@ impl Records {
     pub fn apply(self, changed: Vec<Shown>) {
         let mut rows = Vec::new();
         let mut lists = Vec::new();
+        let mut stirred = false;
         self.tables.update_value(|tables| {
             let mut touched = BTreeSet::new();
             for Shown { key, record, waiting } in changed {
@@ -470,6 +496,7 @@ impl Records {
                 if before == Some(&now) {
                     continue;
                 }
+                stirred = true;
                 let left = before.and_then(|row| row.record.as_deref()).map(places).unwrap_or_default();
                 let taken = now.record.as_deref().map(places).unwrap_or_default();
                 if left != taken {
@@ -500,6 +527,9 @@ impl Records {
             }
         });
         // Outside the table's lock: an effect may read the table.
+        if stirred {
+            self.stirred.update(|times| *times += 1);
+        }
         for (signal, row) in rows {
             signal.set(row);
         }
@@ -514,6 +544,7 @@ impl Records {
     pub fn clear(self) {
         let keys: Vec<_> = self.tables.with_value(|tables| tables.rows.keys().copied().collect());
         self.apply(keys.into_iter().map(|key| Shown { key, record: None, waiting: Waiting::Nothing }).collect());
+        self.activity.set(None);
     }
 
     /// The state of the copy, its outbox and its tray.
@@ -528,6 +559,14 @@ impl Records {
         }
         if self.status.with_untracked(|before| *before != status) {
             self.status.set(status);
+        }
+    }
+
+    /// What the server told this member of what people did.
+    pub fn set_activity(self, member: MemberId, activity: Activity) {
+        // Somebody else may have come to look since it was asked for.
+        if self.viewer_id() == Some(member) {
+            self.activity.set(Some(Arc::new(activity)));
         }
     }
 
@@ -553,12 +592,6 @@ impl Records {
     /// A newer build waits to take over.
     pub fn set_update_ready(self) {
         self.update_ready.set(true);
-    }
-
-    /// What the seed alone knows of what needs the person: the header's words before the device has opened.
-    fn count_needs(self) {
-        let open = self.tables.with_value(|tables| tables.lists.get(&ListOf::OpenConflicts).map_or(0, BTreeSet::len));
-        self.status.update_untracked(|status| status.needs_you = u64::try_from(open).unwrap_or(u64::MAX));
     }
 
     fn row(self, key: Key) -> ArcRwSignal<Row> {
@@ -628,6 +661,7 @@ fn unwatch<K: Ord, T>(watched: &mut BTreeMap<K, Watched<T>>, key: &K) {
 /// What a record is called on a screen.
 pub fn title_of(record: &Record) -> String {
     let title = match record.kind {
+        Kind::Widget => Widget(record).sort().map_or("", WidgetSort::label),
         Kind::Member | Kind::Device => record.text("name"),
         Kind::Comment => record.text("text"),
         Kind::TimeLog => record.text("note"),

@@ -3,6 +3,7 @@
 
 use crate::app::accounts::SignOut;
 use crate::app::components::confirm::Confirm;
+use crate::app::deeds::{name_of, op_in_words};
 use crate::app::dom;
 use crate::app::format;
 use crate::app::frame::Empty;
@@ -12,7 +13,7 @@ use crate::model::catalog::Kind;
 use crate::model::kinds::Device as DeviceView;
 use crate::model::record::Key;
 use crate::model::scope::Scope;
-use crate::sync::op::{Action as Does, Op};
+use crate::sync::op::Op;
 use leptos::prelude::*;
 use leptos_meta::Title;
 
@@ -75,33 +76,16 @@ fn State() -> impl IntoView {
 /// Waiting edits listed one by one: more than anybody reads, and few enough to draw at once.
 const ROWS_MAX: usize = 200;
 
-/// What an op does, as one line.
-fn op_in_words(records: Records, op: &Op) -> String {
-    let kind = op.kind.spec();
-    let title = match &op.action {
-        Does::Create { fields } => fields
-            .get("title")
-            .or_else(|| fields.get("name"))
-            .or_else(|| fields.get("text"))
-            .and_then(|value| value.as_text().map(str::to_owned))
-            .unwrap_or_else(|| kind.label.to_owned()),
-        _ => records.title(op.key()).get(),
-    };
-    match &op.action {
-        Does::Create { .. } => format!("New {}: “{title}”", kind.label.to_lowercase()),
-        Does::Set { changes } => {
-            let labels: Vec<_> = changes
-                .keys()
-                .map(|name| kind.field(name.as_str()).map_or(name.as_str(), |field| field.label))
-                .collect();
-            format!("{} of “{title}”", labels.join(", "))
-        }
-        Does::Delete { .. } => format!("Delete “{title}”"),
-        Does::Restore => format!("Bring back “{title}”"),
-        Does::Command { name } => {
-            format!("{} “{title}”", kind.command(name.as_str()).map_or(name.as_str(), |command| command.label))
-        }
-    }
+/// What an op of the outbox or the tray does, as one line with the name of its record.
+fn in_words(records: Records, op: &Op) -> String {
+    let (pending, tray) = (records.pending(), records.tray());
+    let name = pending.with(|pending| {
+        tray.with(|tray| {
+            let waiting = pending.iter().map(|pending| &*pending.op);
+            name_of(records, op, waiting.chain(tray.iter().filter_map(|refused| refused.op.as_deref())))
+        })
+    });
+    op_in_words(op, &name)
 }
 
 /// Why an op has not settled yet.
@@ -173,7 +157,7 @@ fn PendingRow(pending: Pending) -> impl IntoView {
     let records = use_records();
     let id = pending.op.id;
     let op = pending.op.clone();
-    let words = Memo::new(move |_| op_in_words(records, &op));
+    let words = Memo::new(move |_| in_words(records, &op));
     view! {
         <li class="row">
             <div class="row-main">
@@ -235,7 +219,7 @@ fn RefusedRow(refused: Refused) -> impl IntoView {
     let id = refused.id();
     let op = refused.op.clone();
     let words = Memo::new(move |_| {
-        op.as_ref().map_or_else(|| "An edit that could not be read".to_owned(), |op| op_in_words(records, op))
+        op.as_ref().map_or_else(|| "An edit that could not be read".to_owned(), |op| in_words(records, op))
     });
     let reason = refused.entry.reason.says.clone();
     view! {

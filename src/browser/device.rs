@@ -1,11 +1,13 @@
 //! The device of this tab: hands what happens to the replica, one event after the other, carries out what it wants, and feeds
 //! the screens. It lives as long as the page. It knows no rules: whatever decides stands in `sync::replica`.
 
+use crate::api::ApiError;
 use crate::api::account;
 use crate::api::incident::{self, Reported};
+use crate::api::review::{Activity, activity};
 use crate::api::seed::Viewer;
 use crate::api::sync::snapshot;
-use crate::api::workspace::register_device;
+use crate::api::workspace::{Presence, presence, register_device};
 use crate::app::format;
 use crate::app::records::{
     Device as Asked, Kept, Leaving, Link, Records, Status, Storage as Space, TabRole, ThisDevice,
@@ -517,6 +519,14 @@ impl Asked for Handle {
         if let Some(worker) = &self.0.worker {
             worker.update();
         }
+    }
+    fn look_back(&self, then: Box<dyn FnOnce(Result<Activity, ApiError>)>) {
+        let member = self.0.me.member;
+        spawn_local(async move { then(activity(member).await) });
+    }
+    fn look_around(&self, then: Box<dyn FnOnce(Result<Presence, ApiError>)>) {
+        let member = self.0.me.member;
+        spawn_local(async move { then(presence(member).await) });
     }
     fn sign_out(&self, pending: Leaving) {
         let device: Rc<Device> = (*self.0).clone();

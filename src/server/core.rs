@@ -18,7 +18,7 @@ use crate::model::record::{Key, Record, Version};
 use crate::model::scope::Scope;
 use crate::server::hub::{Hub, Subscriber, Subscription};
 use crate::server::store::sqlite::Sqlite;
-use crate::server::store::{Line, Page, Paged, Quarantined, Select, Store, StoreError};
+use crate::server::store::{Latest, Line, Page, Paged, Quarantined, Select, Store, StoreError};
 use crate::sync::op::{Class, Code, Entry, Outcome, Reason, Receipt};
 use crate::sync::schema::Schema;
 use crate::sync::settle::{Author, FrozenOp, intents};
@@ -40,6 +40,8 @@ use writer::{Answer, JOBS_MAX, Job, Pace, Writer};
 const PAGE_BYTES_MAX: usize = 512 << 10;
 /// Assigned records looked at to tell a new device where to begin.
 const ASSIGNED_MAX: usize = 500;
+/// Scopes whose newest entries are put together into one list: what changed last is in those that changed last.
+const SCOPES_LATEST_MAX: usize = 50;
 /// Milliseconds in a day.
 const DAY_MS: i64 = 86_400_000;
 
@@ -511,6 +513,44 @@ impl<S: Store> Core<S> {
         let actor = standing.member(member)?;
         entries.retain(|entry| standing.sees(&actor, entry.scope));
         Ok(entries)
+    }
+
+    /// What happened last in the scopes the member may see, anybody's own left out, newest first: of the `SCOPES_LATEST_MAX` that
+    /// changed last.
+    ///
+    /// # Errors
+    /// `NoWorkspace`, `NotAMember`, `Store`.
+    pub async fn latest(
+        &self,
+        workspace: WorkspaceId,
+        member: MemberId,
+        count_max: usize,
+    ) -> Result<Vec<Latest>, CoreError> {
+        let live = self.live(workspace).await?;
+        let scopes: Vec<Scope> = {
+            let standing = live.read();
+            let visible = standing.scopes_of(&standing.member(member)?);
+            let shared = visible.into_iter().filter(|scope| !matches!(scope, Scope::Personal(_)));
+            let mut by_head: Vec<(Version, Scope)> = shared.map(|scope| (standing.state(scope).head, scope)).collect();
+            by_head.sort_unstable_by(|left, right| right.cmp(left));
+            by_head.into_iter().take(SCOPES_LATEST_MAX).map(|(_, scope)| scope).collect()
+        };
+        let mut latest = self.0.store.latest(workspace, &scopes, count_max).await?;
+        let standing = live.read();
+        let actor = standing.member(member)?;
+        latest.retain(|latest| standing.sees(&actor, latest.entry.scope));
+        Ok(latest)
+    }
+
+    /// How many ops are held because their author may no longer write. Owners and admins may know.
+    ///
+    /// # Errors
+    /// `NoWorkspace`, `Forbidden`, `Store`.
+    pub async fn held_count(&self, workspace: WorkspaceId, member: MemberId) -> Result<u64, CoreError> {
+        match self.role(workspace, member).await? {
+            Some(Role::Owner | Role::Admin) => Ok(self.0.store.held_count(workspace).await?),
+            _ => Err(CoreError::Forbidden),
+        }
     }
 
     /// Ops held because their author may no longer write. Only owners may read them.

@@ -30,6 +30,10 @@ const PUSH_BURST_S: u32 = 10;
 /// otherwise fill the log.
 const REPORT_BURST: u32 = 20;
 const REPORT_EVERY: Duration = Duration::from_secs(60);
+/// Looks of one member's screens at what others do, at once; afterwards one every `LOOK_EVERY`. Several tabs that follow a busy
+/// workspace stay below it.
+const LOOK_BURST: u32 = 30;
+const LOOK_EVERY: Duration = Duration::from_millis(250);
 /// Live channels one session holds open at once. A browser needs one, and a few more while tabs change hands; a page that
 /// opens them in a circle must not take the server's memory.
 pub const CHANNELS_MAX: usize = 32;
@@ -43,6 +47,7 @@ pub struct Limits {
     make: Bucket<IpAddr>,
     push: Bucket<MemberId>,
     report: Bucket<MemberId>,
+    look: Bucket<MemberId>,
     channels: Arc<Mutex<HashMap<token::Digest, usize>>>,
     clock: DefaultClock,
 }
@@ -75,6 +80,7 @@ impl Limits {
             make: RateLimiter::keyed(every(MAKE_EVERY, MAKE_BURST)),
             push: RateLimiter::keyed(push),
             report: RateLimiter::keyed(every(REPORT_EVERY, REPORT_BURST)),
+            look: RateLimiter::keyed(every(LOOK_EVERY, LOOK_BURST)),
             channels: Arc::default(),
             clock: DefaultClock::default(),
         }
@@ -120,6 +126,14 @@ impl Limits {
         self.check(&self.report, &member)
     }
 
+    /// Before this member is told what others did or who is there.
+    ///
+    /// # Errors
+    /// `TooFast`.
+    pub fn look(&self, member: MemberId) -> Result<(), ApiError> {
+        self.check(&self.look, &member)
+    }
+
     /// Counts one more live channel of this session; `None` if it has `CHANNELS_MAX`.
     pub fn channel(&self, session: token::Digest) -> Option<Channel> {
         let mut channels = self.channels.lock().unwrap_or_else(PoisonError::into_inner);
@@ -139,6 +153,7 @@ impl Limits {
         self.make.retain_recent();
         self.push.retain_recent();
         self.report.retain_recent();
+        self.look.retain_recent();
     }
 
     fn check<K: Hash + Eq + Clone>(&self, bucket: &Bucket<K>, key: &K) -> Result<(), ApiError> {

@@ -2,6 +2,7 @@
 //! device fetches everything else after the page is shown.
 
 use crate::api::ApiError;
+use crate::api::review::Activity;
 use crate::api::seed::Seed;
 use crate::model::choice::ConflictState;
 use crate::model::id::{MemberId, RecordId, WorkspaceId};
@@ -11,6 +12,7 @@ use crate::model::scope::Scope;
 use crate::server::accounts::Session;
 use crate::server::accounts::serve::who_is;
 use crate::server::caller::{Caller, answer};
+use crate::server::review::lately;
 use crate::server::state::AppState;
 use crate::server::store::Select;
 use std::collections::BTreeMap;
@@ -47,10 +49,11 @@ pub async fn seed(state: &AppState, session: &Session, path: &str) -> Result<See
         member: viewer.member,
         records: BTreeMap::new(),
         complete: vec![],
+        activity: None,
     };
     gathered.gather(path).await?;
-    let Gathered { records, complete, .. } = gathered;
-    Ok(Seed { viewer: Some(viewer), records: records.into_values().collect(), complete })
+    let Gathered { records, complete, activity, .. } = gathered;
+    Ok(Seed { viewer: Some(viewer), records: records.into_values().collect(), complete, activity })
 }
 
 /// Records found so far.
@@ -60,6 +63,7 @@ struct Gathered<'a> {
     member: MemberId,
     records: BTreeMap<Key, Record>,
     complete: Vec<Scope>,
+    activity: Option<Activity>,
 }
 
 impl Gathered<'_> {
@@ -74,6 +78,7 @@ impl Gathered<'_> {
         match parts.as_slice() {
             [] => {
                 self.kind(Kind::Project, KIND_MAX).await?;
+                self.activity = Some(lately(self.state, self.workspace, self.member).await?);
                 self.own_tasks().await
             }
             ["projects"] => self.kind(Kind::Project, KIND_MAX).await,

@@ -6,6 +6,7 @@
 pub mod conformance;
 pub mod sqlite;
 
+use crate::api::review::Before;
 use crate::model::id::{DeviceId, IntentId, MemberId, OpId, RecordId, WorkspaceId};
 use crate::model::kinds::Kind;
 use crate::model::record::{Key, Record, Version};
@@ -91,6 +92,15 @@ pub struct Line {
     pub entry: Entry,
     /// Where its intent ends.
     pub until: Version,
+}
+
+/// An entry with how its record stood before it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Latest {
+    /// The change.
+    pub entry: Entry,
+    /// How its record stood.
+    pub before: Before,
 }
 
 /// Which records to read.
@@ -240,6 +250,15 @@ pub trait Store: Send + Sync + 'static {
         record: Key,
         count_max: usize,
     ) -> impl Future<Output = Result<Vec<Entry>, StoreError>> + Send;
+    /// The newest entries of these scopes together, newest first. Reads up to `count_max` places in each scope.
+    fn latest(
+        &self,
+        workspace: WorkspaceId,
+        scopes: &[Scope],
+        count_max: usize,
+    ) -> impl Future<Output = Result<Vec<Latest>, StoreError>> + Send;
+    /// How many ops are held.
+    fn held_count(&self, workspace: WorkspaceId) -> impl Future<Output = Result<u64, StoreError>> + Send;
     /// Ops that are held, oldest first.
     fn quarantined(&self, workspace: WorkspaceId) -> impl Future<Output = Result<Vec<Quarantined>, StoreError>> + Send;
 }

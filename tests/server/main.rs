@@ -3,6 +3,7 @@
 //! `/api/live`, and so on.
 
 mod accounts;
+mod activity;
 mod app;
 mod commands;
 mod limits;

@@ -86,6 +86,8 @@ async fn the_last_edits_of_somebody_removed_wait_for_an_owner() {
     let app = TestApp::start().await;
     let (ada, as_ada) = app.owner("Ada").await;
     let (bob, as_bob) = app.member_of(&ada, as_ada, "Bob", Role::Member).await;
+    let shared = note("Tide table");
+    ada.push(as_ada, std::slice::from_ref(&shared)).await.unwrap();
     let gone = [("member", &*as_ada.to_string()), ("remove", &*as_bob.to_string())];
     ada.call::<()>("member/remove", &gone).await.unwrap();
 
@@ -113,6 +115,12 @@ async fn the_last_edits_of_somebody_removed_wait_for_an_owner() {
     let outcomes: Vec<Outcome> =
         bob.push(as_bob, &ops).await.unwrap().receipts.iter().map(|receipt| receipt.outcome).collect();
     assert_eq!(outcomes, [Outcome::Applied, Outcome::Rejected]);
+
+    // An edit of something that is there comes with its name; a new record has that in the edit.
+    bob.push(as_bob, &[change(shared.key(), "body", 0, "", "High at noon"), note("Another")]).await.unwrap();
+    let held: Vec<Held> = ada.call_json("quarantine/list", &list).await.unwrap();
+    let titles: Vec<Option<&str>> = held.iter().map(|held| held.title.as_deref()).collect();
+    assert_eq!(titles, [Some("Tide table"), None]);
 }
 
 #[tokio::test]

@@ -1,10 +1,11 @@
 //! `/api/workspace/…`, `/api/invitation/…`, `/api/member/…`.
 
-use crate::app::{TestApp, note};
+use crate::app::{Browser, Device, TestApp, note};
 use tidemark::api::ApiError;
 use tidemark::api::account::Me;
-use tidemark::api::workspace::{Invitation, Invited, OpenInvitation};
+use tidemark::api::workspace::{Invitation, Invited, OpenInvitation, Presence};
 use tidemark::model::choice::Role;
+use tidemark::model::id::MemberId;
 use tidemark::model::record::Key;
 use tidemark::model::scope::Scope;
 use tidemark::sync::op::Entry;
@@ -185,4 +186,35 @@ async fn an_invitation_can_be_seen_and_withdrawn_by_those_who_may_make_it() {
     let gone = dan.call::<Me>("invitation/accept", &[("token", token(&viewer))]).await;
     assert_eq!(gone, Err(ApiError::InvitationGone));
     assert!(dan.call::<Me>("invitation/accept", &[("token", token(&admin))]).await.is_ok());
+}
+
+#[tokio::test]
+async fn who_is_there_is_told_to_members_and_what_is_held_to_those_who_govern() {
+    let app = TestApp::start().await;
+    let (ada, as_ada) = app.owner("Ada").await;
+    let (bob, as_bob) = app.member_of(&ada, as_ada, "Bob", Role::Member).await;
+    let (cid, as_cid) = app.member_of(&ada, as_ada, "Cid", Role::Admin).await;
+    let (eve, as_eve) = app.owner("Eve").await;
+    let presence = async |browser: &Browser<'_>, member: MemberId| {
+        let presence =
+            browser.call_json::<Presence>("workspace/presence", &serde_json::json!({ "member": member })).await;
+        presence.map(|presence| (presence.connected.len(), presence.held))
+    };
+    assert_eq!(presence(&ada, as_ada).await, Ok((0, Some(0))));
+    let (channel, _) = Device::live(&bob, as_bob).await;
+    assert_eq!(presence(&ada, as_ada).await, Ok((1, Some(0))));
+    assert_eq!(presence(&cid, as_cid).await, Ok((1, Some(0))));
+    assert_eq!(presence(&bob, as_bob).await, Ok((1, None)));
+    // Nothing of it crosses.
+    assert_eq!(presence(&eve, as_eve).await, Ok((0, Some(0))));
+    assert_eq!(presence(&eve, as_ada).await, Err(ApiError::NotFound));
+    assert_eq!(presence(&app.browser(), as_ada).await, Err(ApiError::SignedOut));
+
+    let gone = [("member", &*as_ada.to_string()), ("remove", &*as_bob.to_string())];
+    ada.call::<()>("member/remove", &gone).await.unwrap();
+    drop(channel);
+    bob.push(as_bob, &[note("Readings from the basement")]).await.unwrap();
+    assert_eq!(presence(&bob, as_bob).await, Err(ApiError::Revoked));
+    assert_eq!(presence(&ada, as_ada).await.map(|(_, held)| held), Ok(Some(1)));
+    assert_eq!(presence(&cid, as_cid).await.map(|(_, held)| held), Ok(Some(1)));
 }

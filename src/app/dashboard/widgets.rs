@@ -1,17 +1,22 @@
 //! What each widget shows. All of them read the same records as the pages, so they move while somebody else works.
 
+use crate::app::components::live::{rows, words};
 use crate::app::components::marks::{PriorityMark, Progress, RecordMark};
+use crate::app::dashboard::activity::RecentActivity;
+use crate::app::dashboard::sync_state::SyncState;
 use crate::app::format;
 use crate::app::projects::project_title;
 use crate::app::records::use_records;
 use crate::model::catalog::Kind;
 use crate::model::choice::{Priority, ProjectState, Status, WidgetSort};
+use crate::model::id::RecordId;
 use crate::model::kinds::{Project, Task};
 use crate::model::record::Key;
 use leptos::prelude::*;
+use uuid::Uuid;
 
 /// Rows a widget shows before it says how many more there are.
-const ROWS_MAX: usize = 8;
+pub const ROWS_MAX: usize = 8;
 
 /// The inside of one widget.
 #[component]
@@ -26,6 +31,10 @@ pub fn WidgetBody(
         WidgetSort::SyncState => view! { <SyncState/> }.into_any(),
         WidgetSort::Conflicts => view! { <NeedsYou/> }.into_any(),
     }
+}
+
+fn key(kind: Kind, id: u128) -> Key {
+    Key::new(kind, RecordId(Uuid::from_u128(id)))
 }
 
 #[component]
@@ -49,9 +58,10 @@ fn MyTasks() -> impl IntoView {
             fallback=|| view! { <p class="quiet-text">"No open task is yours. Open a " <a href="/projects">"project"</a> " and assign yourself one."</p> }
         >
             <ul>
-                <For each=move || { tasks.get().iter().take(ROWS_MAX).copied().collect::<Vec<_>>() } key=|key| *key let(key)>
-                    <TaskLine key/>
-                </For>
+                {rows(
+                    move || tasks.get().iter().take(ROWS_MAX).map(|key| key.id.0.as_u128()).collect(),
+                    |id| view! { <TaskLine key=key(Kind::Task, id)/> }.into_any(),
+                )}
             </ul>
             <More count href="/projects"/>
         </Show>
@@ -80,8 +90,8 @@ fn TaskLine(key: Key) -> impl IntoView {
     view! {
         <li class="widget-row">
             <div>
-                <a class="row-link" href=href>{move || title.get()}</a>
-                <p class="quiet-text">{facts}</p>
+                <a class="row-link" href=href>{words(move || title.get())}</a>
+                <p class="quiet-text">{words(facts)}</p>
             </div>
             <span class="actions">
                 <PriorityMark priority=Signal::derive(move || priority().filter(|priority| *priority >= Priority::High))/>
@@ -126,9 +136,10 @@ fn ProjectProgress() -> impl IntoView {
             fallback=|| view! { <p class="quiet-text">"No project is running. " <a href="/projects">"Begin one"</a> "."</p> }
         >
             <ul>
-                <For each=move || { active.get().into_iter().take(ROWS_MAX).collect::<Vec<_>>() } key=|key| *key let(key)>
-                    <ProjectLine key/>
-                </For>
+                {rows(
+                    move || active.get().iter().take(ROWS_MAX).map(|key| key.id.0.as_u128()).collect(),
+                    |id| view! { <ProjectLine key=key(Kind::Project, id)/> }.into_any(),
+                )}
             </ul>
             <More count href="/projects"/>
         </Show>
@@ -146,75 +157,13 @@ fn ProjectLine(key: Key) -> impl IntoView {
     };
     view! {
         <li class="widget-row">
-            <a class="row-link" href=format!("/project/{}", key.id)>{move || title.get()}</a>
+            <a class="row-link" href=format!("/project/{}", key.id)>{words(move || title.get())}</a>
             <span class="quiet-text">
-                {move || format!("{}/{}", format::whole(figure("tasks_done")), format::whole(figure("tasks_total")))}
+                {words(move || format!("{}/{}", format::whole(figure("tasks_done")), format::whole(figure("tasks_total"))))}
                 <span class="sr-only">" tasks done"</span>
             </span>
             <Progress of=title percent=Signal::derive(move || figure("progress"))/>
         </li>
-    }
-    .into_any()
-}
-
-#[component]
-fn RecentActivity() -> impl IntoView {
-    let recent = use_records().recent();
-    view! {
-        <Show
-            when=move || recent.with(|recent| !recent.is_empty())
-            fallback=|| view! { <p class="quiet-text">"Nothing has changed yet."</p> }
-        >
-            <ul>
-                <For each=move || { recent.get().iter().take(ROWS_MAX).copied().collect::<Vec<_>>() } key=|key| *key let(key)>
-                    <RecentLine key/>
-                </For>
-            </ul>
-        </Show>
-    }
-    .into_any()
-}
-
-#[component]
-fn RecentLine(key: Key) -> impl IntoView {
-    let records = use_records();
-    let record = records.get(key);
-    let title = records.title(key);
-    let href = move || records.link(key);
-    let facts = move || {
-        let project = record.get().and_then(|record| project_title(records, record.scope)).map(|(_, title)| title);
-        [Some(key.kind.spec().label.to_owned()), project.filter(|_| key.kind != Kind::Project)]
-            .into_iter()
-            .flatten()
-            .collect::<Vec<_>>()
-            .join(" · ")
-    };
-    view! {
-        <li class="widget-row">
-            <div>
-                <a class="row-link" href=href>{move || title.get()}</a>
-                <p class="quiet-text">{facts}</p>
-            </div>
-            <RecordMark key/>
-        </li>
-    }
-    .into_any()
-}
-
-#[component]
-fn SyncState() -> impl IntoView {
-    let records = use_records();
-    let status = records.status();
-    let this = records.this_device();
-    let count = |number: u64| format::whole(i64::try_from(number).unwrap_or(i64::MAX));
-    let seen = move || this.with(|this| this.tidemarks.iter().map(|(_, seen)| *seen).max());
-    view! {
-        <dl class="facts">
-            <dt>"State"</dt><dd>{move || status.with(ToString::to_string)}</dd>
-            <dt>"Waiting here"</dt><dd>{move || count(status.with(|status| status.waiting))}</dd>
-            <dt>"Seen up to"</dt><dd>{move || seen().map_or_else(|| "not known yet".to_owned(), |seen| format!("change {}", count(seen)))}</dd>
-        </dl>
-        <p class="quiet-text"><a href="/sync">"Open the sync centre"</a></p>
     }
     .into_any()
 }
@@ -231,11 +180,15 @@ fn NeedsYou() -> impl IntoView {
             fallback=|| view! { <p class="quiet-text">"Nothing waits for you."</p> }
         >
             <ul>
-                <For each=move || { conflicts.get().iter().take(ROWS_MAX).copied().collect::<Vec<_>>() } key=|key| *key let(key)>
-                    <li class="widget-row">
-                        <a class="row-link" href=format!("/conflict/{}", key.id)>{move || records.title(key).get()}</a>
-                    </li>
-                </For>
+                {rows(
+                    move || conflicts.get().iter().take(ROWS_MAX).map(|key| key.id.0.as_u128()).collect(),
+                    move |id| {
+                        let key = key(Kind::Conflict, id);
+                        let title = words(move || records.title(key).get());
+                        let href = format!("/conflict/{}", key.id);
+                        view! { <li class="widget-row"><a class="row-link" href=href>{title}</a></li> }.into_any()
+                    },
+                )}
             </ul>
             <More count href="/conflicts"/>
             <Show when=move || tray.with(|tray| !tray.is_empty())>

@@ -53,7 +53,7 @@ fn seed(records: Vec<Record>) -> Seed {
         email: "ana@example.com".to_owned(),
         workspaces: vec![],
     };
-    Seed { viewer: Some(viewer), records, complete: vec![] }
+    Seed { viewer: Some(viewer), records, ..Seed::default() }
 }
 
 fn shown(record: Record) -> Shown {
@@ -177,6 +177,8 @@ fn what_is_done_before_the_device_opens_waits_for_it() {
         fn open(&self, _: Scope) {}
         fn persist(&self) {}
         fn update(&self) {}
+        fn look_back(&self, _: Box<dyn FnOnce(Result<Activity, ApiError>)>) {}
+        fn look_around(&self, _: Box<dyn FnOnce(Result<Presence, ApiError>)>) {}
         fn sign_out(&self, _: Leaving) {}
     }
     with_records(vec![phase(2, "a")], |records| {

@@ -19,6 +19,7 @@ macro_rules! conformance {
             trees_are_found_whole
             the_log_comes_in_order_and_in_pages
             a_history_leads_back_through_commits_as_far_as_the_log_goes
+            the_latest_of_some_scopes_come_newest_first
             a_snapshot_comes_in_order_and_in_pages
             my_tasks_follow_the_assignees
             a_later_receipt_takes_the_place_of_the_first
@@ -357,6 +358,38 @@ pub async fn a_history_leads_back_through_commits_as_far_as_the_log_goes(store: 
     assert_eq!(history(Kind::Task, 9).await, [10, 9, 8]);
 }
 
+pub async fn the_latest_of_some_scopes_come_newest_first(store: impl Store) {
+    let (workspace, other) = (workspace_id(1), workspace_id(2));
+    let title = |title: &'static str| [("title", Value::from(title))];
+    tree(workspace).commit(&store, workspace).await.unwrap();
+    tree(other).commit(&store, other).await.unwrap();
+    let elsewhere = Scope::Project(record_id(99));
+    let more = Draft::after(5)
+        .put(Kind::Note, 60, Scope::Workspace, &title("Note"))
+        .put(Kind::Phase, 61, elsewhere, &title("Elsewhere"))
+        .delete(Kind::Task, 40, project_scope(), &title("Pour it"))
+        .put(Kind::Note, 60, Scope::Workspace, &title("Note again"))
+        .put(Kind::Task, 40, project_scope(), &title("Pour it"));
+    more.commit(&store, workspace).await.unwrap();
+
+    let store = &store;
+    let latest = |scopes: Vec<Scope>, count_max| async move {
+        let latest = store.latest(workspace, &scopes, count_max).await.unwrap();
+        latest.iter().map(|latest| (latest.entry.seq, latest.before)).collect::<Vec<_>>()
+    };
+    let both = || vec![Scope::Workspace, project_scope()];
+    let newest = [(10, Before::Deleted), (9, Before::There), (8, Before::There), (6, Before::Nowhere)];
+    assert_eq!(latest(both(), 4).await, newest);
+    assert_eq!(latest(both(), 1).await, newest[..1]);
+    assert_eq!(latest(both(), 99).await.len(), 9);
+    assert_eq!(latest(vec![elsewhere], 9).await, [(7, Before::Nowhere)]);
+    assert_eq!(latest(vec![], 9).await, []);
+    // An entry whose record is older than the log was there before.
+    let what = Compaction { entries_max: 100, log_before_ms: 10_000, receipts_before_ms: 0 };
+    store.begin().await.unwrap().compact(workspace, what).await.unwrap();
+    assert_eq!(latest(both(), 9).await, [(10, Before::There)]);
+}
+
 pub async fn a_snapshot_comes_in_order_and_in_pages(store: impl Store) {
     let workspace = workspace_id(1);
     let scope = project_scope();
@@ -427,6 +460,7 @@ pub async fn held_ops_come_back_in_their_order_until_freed(store: impl Store) {
     let draft = Draft { held: vec![held(3, 1, 5), held(2, 0, 5), held(1, 0, 6)], ..Draft::made(workspace) };
     draft.commit(&store, workspace).await.unwrap();
     assert_eq!(store.quarantined(workspace).await.unwrap(), [held(2, 0, 5), held(3, 1, 5), held(1, 0, 6)]);
+    assert_eq!((store.held_count(workspace).await.unwrap(), store.held_count(workspace_id(2)).await.unwrap()), (3, 0));
     let freed = Draft { freed: vec![op_id(2), op_id(77)], ..Draft::default() };
     freed.commit(&store, workspace).await.unwrap();
     assert_eq!(store.quarantined(workspace).await.unwrap(), [held(3, 1, 5), held(1, 0, 6)]);

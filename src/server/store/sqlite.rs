@@ -10,6 +10,7 @@ pub mod tests;
 use super::*;
 use crate::model::record::Field;
 use crate::model::value::Name;
+use crate::sync::op::Effect;
 use crate::sync::wire::decode;
 use direct::Seat;
 use futures::TryStreamExt;
@@ -301,6 +302,18 @@ const HISTORY: &str = "WITH RECURSIVE line(seq) AS (
     SELECT l.before FROM line CROSS JOIN log l ON l.workspace = ?1 AND l.seq = line.seq WHERE l.before > 0
     LIMIT ?4
 ) SELECT l.body FROM line CROSS JOIN log l ON l.workspace = ?1 AND l.seq = line.seq ORDER BY l.seq DESC";
+/// In each scope from its own `?3`-th newest entry on, found by a second look along the index: what a list shows of a long log does
+/// not cost more than of a short one.
+const LATEST: &str = "SELECT l.body, l.before, p.body FROM (
+    SELECT l.seq FROM json_each(?2) a
+    CROSS JOIN log l INDEXED BY log_by_scope ON l.workspace = ?1 AND l.scope = a.value->>0 AND l.seq >= coalesce((
+        SELECT n.seq FROM log n INDEXED BY log_by_scope
+        WHERE n.workspace = ?1 AND n.scope = a.value->>0 ORDER BY n.seq DESC LIMIT 1 OFFSET ?3 - 1
+    ), 0)
+    ORDER BY l.seq DESC LIMIT ?3
+) found CROSS JOIN log l ON l.workspace = ?1 AND l.seq = found.seq
+LEFT JOIN log p ON p.workspace = ?1 AND p.seq = l.before ORDER BY found.seq DESC";
+const HELD_COUNT: &str = "SELECT count(*) FROM quarantine WHERE workspace = ?1";
 const QUARANTINED: &str = "SELECT op, member, device, intent, place, at_ms, body FROM quarantine
 WHERE workspace = ?1 ORDER BY at_ms, place";
 
@@ -389,6 +402,40 @@ impl Store for Sqlite {
             sqlx::query_scalar::<_, Vec<u8>>(HISTORY).bind(workspace.0).bind(key.kind.spec().name).bind(key.id.0);
         let bodies = query.bind(limit).fetch_all(&self.readers).await.map_err(database)?;
         bodies.iter().map(|body| decode(body).map_err(damaged)).collect()
+    }
+
+    async fn latest(
+        &self,
+        workspace: WorkspaceId,
+        scopes: &[Scope],
+        count_max: usize,
+    ) -> Result<Vec<Latest>, StoreError> {
+        let mut asked = Rows::default();
+        for scope in scopes {
+            asked.add(scope, format_args!("0"));
+        }
+        let limit = i64::try_from(count_max.max(1)).unwrap_or(i64::MAX);
+        let query = sqlx::query(LATEST).bind(workspace.0).bind(asked.end()).bind(limit);
+        let rows = query.fetch_all(&self.readers).await.map_err(database)?;
+        let latest = |row: &SqliteRow| {
+            let entry = decode(row.try_get::<&[u8], _>(0).map_err(database)?).map_err(damaged)?;
+            let previous: Option<&[u8]> = row.try_get(2).map_err(database)?;
+            let previous = previous.map(decode::<Entry>).transpose().map_err(damaged)?;
+            let before = match previous.map(|previous| previous.effect) {
+                Some(Effect::Delete) => Before::Deleted,
+                Some(Effect::Put(_)) => Before::There,
+                None if version(row.try_get(1).map_err(database)?)? == 0 => Before::Nowhere,
+                // The entry before it has been compacted away.
+                None => Before::There,
+            };
+            Ok(Latest { entry, before })
+        };
+        rows.iter().map(latest).collect()
+    }
+
+    async fn held_count(&self, workspace: WorkspaceId) -> Result<u64, StoreError> {
+        let count = sqlx::query_scalar(HELD_COUNT).bind(workspace.0).fetch_one(&self.readers).await;
+        version(count.map_err(database)?)
     }
 
     async fn quarantined(&self, workspace: WorkspaceId) -> Result<Vec<Quarantined>, StoreError> {
