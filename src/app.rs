@@ -13,6 +13,7 @@ pub mod invitations;
 pub mod members;
 pub mod notes;
 pub mod notifications;
+pub mod order;
 pub mod pages;
 pub mod policies;
 pub mod project;

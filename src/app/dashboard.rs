@@ -7,7 +7,10 @@ pub mod sync_state;
 pub mod widgets;
 
 use crate::app::components::editors::in_words;
-use crate::app::records::{Draft, Records, use_records};
+use crate::app::components::live::words;
+use crate::app::dom::{self, Over};
+use crate::app::order::{self, Beside, Way};
+use crate::app::records::{Draft, Records, title_of, use_records};
 use crate::model::catalog::Kind;
 use crate::model::choice::WidgetSort;
 use crate::model::id::RecordId;
@@ -50,6 +53,7 @@ fn widgets_of(records: Records) -> Arc<Vec<Key>> {
 pub fn DashboardPage() -> impl IntoView {
     let records = use_records();
     let arranging = RwSignal::new(false);
+    let drag = Drag(RwSignal::new(None));
     let places = Memo::new(move |_| {
         let own = widgets_of(records);
         if own.is_empty() {
@@ -80,7 +84,7 @@ pub fn DashboardPage() -> impl IntoView {
         <Show when=move || arranging.get()><AddWidget/></Show>
         <div class="widgets">
             <For each=move || places.get() key=|place| *place let(place)>
-                <OneWidget place arranging=arranging.into()/>
+                <OneWidget place arranging=arranging.into() drag/>
             </For>
         </div>
     }
@@ -114,7 +118,7 @@ fn make_own(records: Records) -> Result<(), String> {
 }
 
 #[component]
-fn OneWidget(place: Place, arranging: Signal<bool>) -> impl IntoView {
+fn OneWidget(place: Place, arranging: Signal<bool>, drag: Drag) -> impl IntoView {
     let records = use_records();
     let record = match place {
         Place::Own(key) => Some(records.get(key)),
@@ -131,13 +135,42 @@ fn OneWidget(place: Place, arranging: Signal<bool>) -> impl IntoView {
             record.and_then(|record| record.with(|record| record.as_deref().and_then(|record| Widget(record).width())));
         width.unwrap_or(2).to_string()
     };
-    let label = Memo::new(move |_| sort.get().map_or("Widget", WidgetSort::label));
+    let label = move || sort.get().map_or("Widget", WidgetSort::label);
+    let own = match place {
+        Place::Own(key) => Some(key),
+        Place::Given(_) => None,
+    };
+    let lands = move || match drag.0.get() {
+        Some((_, Beside::Before(key))) if own == Some(key) => "before",
+        Some((_, Beside::After(key))) if own == Some(key) => "after",
+        Some((dragged, _)) if own == Some(dragged) => "held",
+        _ => "",
+    };
     view! {
-        <section class="widget" data-width=width aria-label=move || label.get()>
+        <section
+            class="widget"
+            data-width=width
+            aria-label=label
+            draggable=move || (arranging.get() && own.is_some()).to_string()
+            data-drag=lands
+            on:dragstart=move |event| if let Some(key) = own && arranging.get_untracked() {
+                dom::begin_drag(&event, untrack(label));
+                drag.0.set(Some((key, Beside::Last)));
+            }
+            on:dragover=move |event| if let Some(key) = own {
+                drag.hold_over(key, &event);
+            }
+            on:dragleave=move |event| if dom::left(&event) { drag.leave() }
+            on:drop=move |event| {
+                event.prevent_default();
+                drag.let_go(records);
+            }
+            on:dragend=move |_| drag.0.set(None)
+        >
             <div class="widget-head">
-                <h2>{move || label.get()}</h2>
+                <h2>{words(move || label().to_owned())}</h2>
                 {match place {
-                    Place::Own(key) => view! { <Show when=move || arranging.get()><Arrange key label/></Show> }.into_any(),
+                    Place::Own(key) => view! { <Show when=move || arranging.get()><Arrange key sort/></Show> }.into_any(),
                     Place::Given(_) => ().into_any(),
                 }}
             </div>
@@ -147,28 +180,54 @@ fn OneWidget(place: Place, arranging: Signal<bool>) -> impl IntoView {
     .into_any()
 }
 
+/// The widget that is dragged, and beside which it would land; after all of them while it is over none.
+#[derive(Clone, Copy)]
+struct Drag(RwSignal<Option<(Key, Beside)>>);
+
+impl Drag {
+    /// The dragged widget is held over this one. It would land before it or after it, whichever corner is nearer: widgets stand
+    /// beside each other on a wide screen and below each other on a narrow one.
+    fn hold_over(self, key: Key, event: &leptos::ev::DragEvent) {
+        let Some((dragged, before)) = self.0.get_untracked().filter(|(dragged, _)| *dragged != key) else { return };
+        let Some(Over { x_px, y_px, width_px, height_px, .. }) = dom::over(event) else { return };
+        dom::may_drop(event);
+        let across = i64::from(x_px) * i64::from(height_px) + i64::from(y_px) * i64::from(width_px);
+        let nearer_to_start = across < i64::from(width_px) * i64::from(height_px);
+        let beside = if nearer_to_start { Beside::Before(key) } else { Beside::After(key) };
+        if before != beside {
+            self.0.set(Some((dragged, beside)));
+        }
+    }
+
+    /// It is over no other widget any more.
+    fn leave(self) {
+        if let Some((dragged, _)) = self.0.get_untracked() {
+            self.0.set(Some((dragged, Beside::Last)));
+        }
+    }
+
+    /// The dragged widget is let go.
+    fn let_go(self, records: Records) {
+        let Some((key, beside)) = self.0.get_untracked().filter(|(_, beside)| *beside != Beside::Last) else { return };
+        self.0.set(None);
+        let Some(record) = records.peek(key) else { return };
+        let Some(moved) = record.parent().and_then(|parent| order::put(records, key, parent, beside)) else { return };
+        match records.act(vec![moved.there]) {
+            Ok(()) => records.tell(format!("Moved “{}”.", title_of(&record)), Some(vec![moved.back])),
+            Err(reasons) => records.tell(in_words(reasons), None),
+        }
+    }
+}
+
 /// Moving, widening and taking away one widget, by buttons and so by keyboard.
 #[component]
-fn Arrange(key: Key, label: Memo<&'static str>) -> impl IntoView {
+fn Arrange(key: Key, sort: Memo<Option<WidgetSort>>) -> impl IntoView {
     let records = use_records();
-    let shift = move |way: isize| {
-        let Some(parent) = records.peek(key).and_then(|record| record.parent()) else { return };
-        let siblings = records.peek_children(parent, Kind::Widget);
-        let Some(at) = siblings.iter().position(|sibling| *sibling == key) else { return };
-        let (before, after) = if way < 0 {
-            if at == 0 {
-                return;
-            }
-            (at.checked_sub(2), Some(at - 1))
-        } else {
-            if at + 1 >= siblings.len() {
-                return;
-            }
-            (Some(at + 1), Some(at + 2))
-        };
-        let rank_at = |place: Option<usize>| Some(records.peek(*siblings.get(place?)?)?.text("rank").to_owned());
-        let rank = rank::between(rank_at(before).as_deref(), rank_at(after).as_deref());
-        records.act_or_tell(vec![Draft::set(key, "rank", rank)]);
+    let label = move || sort.get().map_or("Widget", WidgetSort::label);
+    let shift = move |way: Way| {
+        if let Some(moved) = order::shift(records, key, way) {
+            records.act_or_tell(vec![moved.there]);
+        }
     };
     let widen = move |_| {
         let width = records.peek(key).and_then(|record| record.int("width")).unwrap_or(2);
@@ -176,12 +235,12 @@ fn Arrange(key: Key, label: Memo<&'static str>) -> impl IntoView {
     };
     view! {
         <div class="actions">
-            <button type="button" class="icon-button" aria-label=move || format!("Move {} back", label.get()) on:click=move |_| shift(-1)>"←"</button>
-            <button type="button" class="icon-button" aria-label=move || format!("Move {} on", label.get()) on:click=move |_| shift(1)>"→"</button>
-            <button type="button" class="icon-button" aria-label=move || format!("Change the width of {}", label.get()) on:click=widen>"↔"</button>
-            <button type="button" class="icon-button" aria-label=move || format!("Remove {}", label.get()) on:click=move |_| {
+            <button type="button" class="icon-button" aria-label=move || format!("Move {} back", label()) on:click=move |_| shift(Way::Back)>"←"</button>
+            <button type="button" class="icon-button" aria-label=move || format!("Move {} on", label()) on:click=move |_| shift(Way::On)>"→"</button>
+            <button type="button" class="icon-button" aria-label=move || format!("Change the width of {}", label()) on:click=widen>"↔"</button>
+            <button type="button" class="icon-button" aria-label=move || format!("Remove {}", label()) on:click=move |_| {
                 match records.act(vec![Draft::Delete { key }]) {
-                    Ok(()) => records.tell(format!("Removed “{}”.", label.get_untracked()), Some(vec![Draft::Restore { key }])),
+                    Ok(()) => records.tell(format!("Removed “{}”.", untrack(label)), Some(vec![Draft::Restore { key }])),
                     Err(reasons) => records.tell(in_words(reasons), None),
                 }
             }>"×"</button>

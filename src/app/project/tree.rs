@@ -1,6 +1,9 @@
 //! The tree of a project: phases, steps and tasks as a virtual list, of which only the rows in sight are in the document,
 //! whatever the number of tasks. It is a tree grid for the keyboard and for screen readers: arrow keys move and fold,
-//! Enter renames, Space ticks off, Insert adds below, Alt with the arrows moves a row, Delete deletes it.
+//! Enter renames, Space ticks off, Insert adds below, Alt with the arrows moves a row, Delete deletes it. With a pointer a row is
+//! dragged.
+
+mod drag;
 
 use crate::app::components::editors::in_words;
 use crate::app::components::marks::{PriorityMark, Progress, RecordMark, shape};
@@ -8,6 +11,7 @@ use crate::app::components::people::Avatars;
 use crate::app::dom;
 use crate::app::format;
 use crate::app::frame::Empty;
+use crate::app::order::{self, Way};
 use crate::app::project::Arriving;
 use crate::app::records::{Draft, Records, title_of, use_records};
 use crate::model::catalog::{FieldType, Kind};
@@ -19,6 +23,7 @@ use crate::model::rank;
 use crate::model::record::{Key, Record};
 use crate::model::scope::Scope;
 use crate::model::value::Value;
+use drag::{Drag, DropMark};
 use leptos::prelude::*;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -65,6 +70,7 @@ struct Trunk {
     lines: Memo<Arc<Vec<Line>>>,
     top_px: RwSignal<i32>,
     height_px: RwSignal<i32>,
+    drag: Drag,
 }
 
 impl Trunk {
@@ -88,6 +94,7 @@ impl Trunk {
             lines,
             top_px: RwSignal::new(0),
             height_px: RwSignal::new(FIRST_HEIGHT_PX),
+            drag: Drag::new(),
         }
     }
 
@@ -181,23 +188,13 @@ impl Trunk {
 
     /// Moves a row among its siblings.
     fn shift(self, key: Key, way: Way) {
-        let Some(record) = self.records.peek(key).filter(|_| !self.locked.get_untracked()) else { return };
-        let Some(parent) = record.parent() else { return };
-        let siblings = self.records.peek_children(parent, key.kind);
-        let Some(at) = siblings.iter().position(|sibling| *sibling == key) else { return };
-        let (before, after) = match way {
-            Way::Up if at == 0 => return,
-            Way::Up => (at.checked_sub(2), Some(at - 1)),
-            Way::Down if at + 1 >= siblings.len() => return,
-            Way::Down => (Some(at + 1), Some(at + 2)),
-        };
-        let rank_at = |place: Option<usize>| {
-            let sibling = siblings.get(place?)?;
-            Some(self.records.peek(*sibling)?.text("rank").to_owned())
-        };
-        let rank = rank::between(rank_at(before).as_deref(), rank_at(after).as_deref());
-        self.records.act_or_tell(vec![Draft::set(key, "rank", rank)]);
-        self.go_to(key);
+        if self.locked.get_untracked() {
+            return;
+        }
+        if let Some(moved) = order::shift(self.records, key, way) {
+            self.records.act_or_tell(vec![moved.there]);
+            self.go_to(key);
+        }
     }
 
     /// Deletes a row with everything under it, and says how to take that back.
@@ -230,12 +227,6 @@ impl Trunk {
     fn set_status(self, key: Key, status: Status) {
         self.records.act_or_tell(vec![Draft::set(key, "status", status)]);
     }
-}
-
-#[derive(Clone, Copy)]
-enum Way {
-    Up,
-    Down,
 }
 
 #[derive(Clone, Copy)]
@@ -324,6 +315,13 @@ pub fn Tree(
                     trunk.height_px.set(height);
                 }
             }
+            on:dragover=move |event| trunk.hold_over(&event)
+            on:dragleave=move |event| if dom::left(&event) { trunk.drag.leave() }
+            on:drop=move |event| trunk.let_go(&event)
+            on:dragend=move |_| trunk.drag.end()
+            // A row that was scrolled out of the document while it was dragged does not say that this has ended; while something
+            // is dragged there are no pointer events.
+            on:pointermove=move |_| trunk.drag.end()
         >
             <div role="presentation" style=above></div>
             <For each=move || in_sight.with(|(_, lines)| lines.clone()) key=|line| *line let(line)>
@@ -333,11 +331,12 @@ pub fn Tree(
                 }}
             </For>
             <div role="presentation" style=below></div>
+            <DropMark trunk/>
         </div>
         <details class="quiet-text keys">
             <summary>"Keys in this list"</summary>
             <p>
-                "Arrow keys move and fold, Home and End jump, Enter renames, Space marks a task done, Insert adds below, Alt+Up and Alt+Down move a row, Delete deletes it."
+                "Arrow keys move and fold, Home and End jump, Enter renames, Space marks a task done, Insert adds below, Alt+Up and Alt+Down move a row, Delete deletes it. With a mouse a row can be dragged, also under another parent; Escape lets it stay."
             </p>
         </details>
     }
@@ -375,9 +374,9 @@ fn Toolbar(trunk: Trunk) -> impl IntoView {
                 <button type="button" class="button" disabled=none aria-label=move || named("Rename")
                     on:click=move |_| act(Trunk::rename)>"Rename"</button>
                 <button type="button" class="button" disabled=none aria-label=move || named("Move up")
-                    on:click=move |_| act(|trunk, key| trunk.shift(key, Way::Up))>"Move up"</button>
+                    on:click=move |_| act(|trunk, key| trunk.shift(key, Way::Back))>"Move up"</button>
                 <button type="button" class="button" disabled=none aria-label=move || named("Move down")
-                    on:click=move |_| act(|trunk, key| trunk.shift(key, Way::Down))>"Move down"</button>
+                    on:click=move |_| act(|trunk, key| trunk.shift(key, Way::On))>"Move down"</button>
             </Show>
             <button type="button" class="button quiet" on:click=move |_| trunk.closed.set(BTreeSet::new())>"Unfold all"</button>
             <button type="button" class="button quiet" on:click=move |_| trunk.closed.set(groups())>"Fold all"</button>
@@ -416,8 +415,8 @@ fn Row(trunk: Trunk, key: Key, level: u8, in_sight: Memo<(usize, Vec<Line>)>) ->
             return;
         }
         match event.key().as_str() {
-            "ArrowDown" if event.alt_key() => trunk.shift(key, Way::Down),
-            "ArrowUp" if event.alt_key() => trunk.shift(key, Way::Up),
+            "ArrowDown" if event.alt_key() => trunk.shift(key, Way::On),
+            "ArrowUp" if event.alt_key() => trunk.shift(key, Way::Back),
             "ArrowDown" => trunk.step(key, 1),
             "ArrowUp" => trunk.step(key, -1),
             "Home" => trunk.end(End::First),
@@ -454,6 +453,9 @@ fn Row(trunk: Trunk, key: Key, level: u8, in_sight: Memo<(usize, Vec<Line>)>) ->
             aria-rowindex=nth
             aria-expanded=move || children.map(|_| open.get().to_string())
             tabindex=tab
+            draggable=move || (!trunk.locked.get() && !renaming.get()).to_string()
+            data-dragged=move || trunk.drag.holds(key).to_string()
+            on:dragstart=move |event| trunk.take_up(key, &event)
             on:focusin=move |_| trunk.active.set(Some(key))
             on:click=move |_| trunk.active.set(Some(key))
             on:keydown=on_key
@@ -474,7 +476,7 @@ fn Row(trunk: Trunk, key: Key, level: u8, in_sight: Memo<(usize, Vec<Line>)>) ->
                 <Show
                     when=move || renaming.get()
                     fallback=move || view! {
-                        <a class="row-title" href=href.get_value() tabindex=tab on:dblclick=move |event| {
+                        <a class="row-title" href=href.get_value() tabindex=tab draggable="false" on:dblclick=move |event| {
                             event.prevent_default();
                             trunk.rename(key);
                         }>{move || title.get()}</a>
