@@ -23,6 +23,16 @@ fn nothing_is_lost_in_ten_thousand_seeds() {
     }
 }
 
+/// Each broke an invariant once, in a longer run than the one above.
+#[test]
+fn seeds_that_once_failed_hold() {
+    for seed in [22_961, 45_181, 48_947] {
+        if let Err(failure) = live(seed, None) {
+            panic!("{failure}");
+        }
+    }
+}
+
 #[test]
 fn a_seed_is_the_same_history_every_time() {
     for seed in 0..20 {

@@ -241,9 +241,16 @@ impl Replica {
     fn lost_the_base(&mut self) {
         if self.keeping.tab == Tab::Leads {
             self.keeping.tab = Tab::Follows;
-            self.hang_up();
+            self.fall_silent();
         }
         self.load_again(Database::Base);
+    }
+
+    /// Ends the conversation, and what was asked for in it is for nobody any more: a chunk that came late would be taken into
+    /// memory and stored by nobody, and stand where another tab's belongs.
+    fn fall_silent(&mut self) {
+        self.hang_up();
+        self.talk.fetching = None;
     }
 
     pub(super) fn load_again(&mut self, database: Database) {
@@ -704,7 +711,7 @@ impl Replica {
             if self.keeping.memory() == Memory::MemoryOnly {
                 // It has talked for itself and holds more than the disk. Saving on top of that would leave a hole in the
                 // disk's copy, below a tidemark that says there is none.
-                self.hang_up();
+                self.fall_silent();
                 self.load_again(Database::Base);
             }
             self.claim();
@@ -748,7 +755,7 @@ impl Replica {
     pub(super) fn deposed(&mut self) {
         if self.keeping.tab != Tab::Follows {
             self.keeping.tab = Tab::Follows;
-            self.hang_up();
+            self.fall_silent();
             self.load_again(Database::Base);
             self.effects.push(listen());
         }
