@@ -34,7 +34,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
-use writer::{Answer, JOBS_MAX, Job, Pace, Writer};
+use writer::{Answer, JOBS_MAX, Job, Writer};
 
 /// Bytes of one page as stored, so that the page and its largest record stay below the limit of a message.
 const PAGE_BYTES_MAX: usize = 512 << 10;
@@ -171,11 +171,19 @@ struct Inner<S: Store> {
     clock: Arc<dyn Clock>,
     schema: Schema,
     lives: Lives,
-    pace: Pace,
+    threads: Threads,
     ahead: Ahead,
     /// The way to the writer; gone once the core is stopping.
     jobs: Mutex<Option<mpsc::Sender<Job>>>,
     writer: Mutex<Option<JoinHandle<()>>>,
+}
+
+/// Whether others can work while one does: the writer has a thread of its own then, and pages are read ahead.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Threads {
+    /// The simulator's: one for everything, so that a seed is the same history every time.
+    One,
+    Many,
 }
 
 impl<S: Store> Clone for Core<S> {
@@ -198,14 +206,14 @@ impl<S: Store> Core<S> {
         let clock: Arc<dyn Clock> = clock;
         let (jobs, waiting) = mpsc::channel(JOBS_MAX);
         let runtime = Handle::current();
-        let pace = match runtime.runtime_flavor() {
-            RuntimeFlavor::CurrentThread => Pace::AtOnce,
-            _ => Pace::Gather,
+        let threads = match runtime.runtime_flavor() {
+            RuntimeFlavor::CurrentThread => Threads::One,
+            _ => Threads::Many,
         };
-        let writer = Writer::new(Arc::clone(&store), hub.clone(), Arc::clone(&clock), schema, lives.clone(), pace);
-        let writer = match pace {
-            Pace::AtOnce => tokio::spawn(writer.run(waiting)),
-            Pace::Gather => tokio::task::spawn_blocking(move || runtime.block_on(writer.run(waiting))),
+        let writer = Writer::new(Arc::clone(&store), hub.clone(), Arc::clone(&clock), schema, lives.clone());
+        let writer = match threads {
+            Threads::One => tokio::spawn(writer.run(waiting)),
+            Threads::Many => tokio::task::spawn_blocking(move || runtime.block_on(writer.run(waiting))),
         };
         Self(Arc::new(Inner {
             store,
@@ -213,7 +221,7 @@ impl<S: Store> Core<S> {
             clock,
             schema,
             lives,
-            pace,
+            threads,
             ahead: Ahead::default(),
             jobs: Mutex::new(Some(jobs)),
             writer: Mutex::new(Some(writer)),
@@ -358,7 +366,7 @@ impl<S: Store> Core<S> {
         };
         let last = read.rows.last().map(|record| (record.kind.spec().priority, record.id));
         let next = last.filter(|_| read.more);
-        if next.is_some() && self.0.pace == Pace::Gather {
+        if next.is_some() && self.0.threads == Threads::Many {
             let (store, place) = (Arc::clone(&self.0.store), Place { after: next, ..place });
             self.0.ahead.keep(place, tokio::spawn(async move { page_of(&*store, &place).await }));
         }

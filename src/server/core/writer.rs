@@ -21,7 +21,6 @@ use crate::sync::wire::ScopeState;
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot};
 
 /// Jobs that may wait for the writer; more wait outside, in their connections. Two full batches.
@@ -34,11 +33,6 @@ const BATCH_BYTES_MAX: usize = 16 << 20;
 const REMEMBERED_MAX: usize = 30_000;
 /// Receipts and authors of entries it remembers of one workspace, before it forgets those. Few are asked for twice.
 const ANSWERS_MAX: usize = 20_000;
-/// How long after an answer its device is waited for: a little more than a device on the same network, with more to send, takes
-/// to send it. Waiting longer than a sync to disk takes would gain nothing.
-const GATHER_MAX: Duration = Duration::from_micros(400);
-/// How often it looks who has come meanwhile. Looking costs less than being woken by each.
-const GATHER_STEP: Duration = Duration::from_micros(20);
 /// Log entries dropped in one transaction of a compaction.
 const COMPACTION_ENTRIES_MAX: u64 = 20_000;
 
@@ -122,57 +116,17 @@ pub(super) struct Writer<S: Store> {
     remembered: usize,
     /// The latest time given to an entry. Time in the log never runs backwards.
     latest_ms: i64,
-    /// Whether it may wait for more to share a commit.
-    pace: Pace,
-    /// When the last batch was answered, and how many jobs may be on their way since: those whose devices were answered, which
-    /// often have more, and those that came meanwhile.
-    answered: Option<(Instant, usize)>,
-}
-
-/// Whether the writer has a thread of its own, on which it may sleep, and others read meanwhile.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Pace {
-    /// It commits whatever waits, and time is not the system's.
-    AtOnce,
-    /// It waits a moment for devices that were answered a moment ago.
-    Gather,
 }
 
 impl<S: Store> Writer<S> {
-    pub fn new(store: Arc<S>, hub: Hub, clock: Arc<dyn Clock>, schema: Schema, lives: Lives, pace: Pace) -> Self {
-        Self {
-            store,
-            hub,
-            clock,
-            schema,
-            lives,
-            loaded: HashMap::new(),
-            remembered: 0,
-            latest_ms: 0,
-            pace,
-            answered: None,
-        }
-    }
-
-    /// Adds to what was taken until everybody who may be about to send has sent, or the moment for it is over. Eight devices
-    /// that each wait for an acknowledgement then share one sync to disk instead of taking turns with several.
-    fn gather(&self, jobs: &mut mpsc::Receiver<Job>, taken: &mut Vec<Job>) {
-        let Some((since, expected)) = self.answered.filter(|_| self.pace == Pace::Gather) else { return };
-        while taken.len() < expected.min(BATCH_JOBS_MAX) && since.elapsed() < GATHER_MAX {
-            std::thread::park_timeout(GATHER_STEP);
-            while taken.len() < BATCH_JOBS_MAX
-                && let Ok(job) = jobs.try_recv()
-            {
-                taken.push(job);
-            }
-        }
+    pub fn new(store: Arc<S>, hub: Hub, clock: Arc<dyn Clock>, schema: Schema, lives: Lives) -> Self {
+        Self { store, hub, clock, schema, lives, loaded: HashMap::new(), remembered: 0, latest_ms: 0 }
     }
 
     /// Works until nobody can send a job any more.
     pub async fn run(mut self, mut jobs: mpsc::Receiver<Job>) {
         let mut taken = Vec::new();
         while jobs.recv_many(&mut taken, BATCH_JOBS_MAX).await > 0 {
-            self.gather(&mut jobs, &mut taken);
             let mut waiting: VecDeque<Job> = taken.drain(..).collect();
             while let Some(job) = waiting.pop_front() {
                 match job {
@@ -187,7 +141,7 @@ impl<S: Store> Writer<S> {
                             bytes += next.bytes();
                             batch.push(next);
                         }
-                        self.batch(batch, &jobs).await;
+                        self.batch(batch).await;
                     }
                 }
             }
@@ -195,11 +149,10 @@ impl<S: Store> Writer<S> {
     }
 
     /// Does a batch, all of it or nothing. A job that brings the code down is left out and the rest done again.
-    async fn batch(&mut self, mut jobs: Vec<Job>, more: &mpsc::Receiver<Job>) {
+    async fn batch(&mut self, mut jobs: Vec<Job>) {
         while !jobs.is_empty() {
             match self.attempt(&jobs).await {
                 Ok(came) => {
-                    self.answered = Some((Instant::now(), jobs.len() + more.len()));
                     for (job, came) in jobs.into_iter().zip(came) {
                         self.answer(job, came);
                     }
