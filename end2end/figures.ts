@@ -123,7 +123,8 @@ async function localEdit(person: Person, tasks: number): Promise<void> {
   tell(`a local edit painted, ${records} records on the device`, spread(times.frames), "the same frame");
 }
 
-/** Edits the first task of one page so often, and says how long each took to be seen in another of the same browser or not. */
+/** Edits the first task of one page so often, and says how long each took to be seen in another, to the millisecond: pages share
+ *  only the system's clock, each page's finer one begins at a moment of its own. */
 async function passOn(here: Page, there: Page, count: number): Promise<number[]> {
   const row = here.locator('[data-kind="task"]').first();
   const id = await row.getAttribute("id");
@@ -138,14 +139,14 @@ async function passOn(here: Page, there: Page, count: number): Promise<number[]>
         const look = new MutationObserver(() => {
           if (status() === before) return;
           look.disconnect();
-          done(performance.timeOrigin + performance.now());
+          done(Date.now());
         });
         look.observe(document.body, { subtree: true, attributes: true, childList: true });
       });
       return { seen };
     }, id!);
     const from = await row.evaluate((row) => {
-      const now = performance.timeOrigin + performance.now();
+      const now = Date.now();
       row.dispatchEvent(new KeyboardEvent("keydown", { key: " ", bubbles: true, cancelable: true }));
       return now;
     });

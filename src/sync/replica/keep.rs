@@ -100,6 +100,10 @@ pub(super) struct Keeping {
     read_again: BTreeSet<Database>,
     /// The newest save of the base that another tab spoke of.
     rumoured: u64,
+    /// How many reads of the base are on their way, because another tab wrote it.
+    base_reads: u32,
+    /// Slots of the outbox to be read once those have come.
+    after_base: Vec<Vec<Slot>>,
     /// What the owner of the network said last.
     pub(super) owner: Option<Alive>,
 }
@@ -274,6 +278,17 @@ impl Replica {
 
     // Reading.
 
+    /// Reads what another tab wrote to the outbox, but not before what it wrote to the base earlier: an op that has left the
+    /// one and is not in the other yet would be out of sight for a moment.
+    fn read_outbox(&mut self) {
+        let reading = self.keeping.base_reads > 0 || matches!(self.keeping.base, Shelf::Unread | Shelf::Reading);
+        if !reading {
+            for slots in std::mem::take(&mut self.keeping.after_base) {
+                self.effects.push(Effect::Read { database: Database::Outbox, saves: 0, slots });
+            }
+        }
+    }
+
     pub(super) fn loaded(&mut self, database: Database, rows: Vec<(Slot, Vec<u8>)>) {
         match database {
             Database::Base => self.base_loaded(rows),
@@ -288,13 +303,17 @@ impl Replica {
         if self.keeping.tab == Tab::Claims {
             self.claim();
         }
+        self.read_outbox();
     }
 
     pub(super) fn load_failed(&mut self, database: Database) {
         self.effects.push(Effect::Report(Incident::Storage(database)));
         match database {
             // Made anew by the adapter: start from nothing. If that fails too, the next save says so.
-            Database::Base => self.loaded(database, Vec::new()),
+            Database::Base => {
+                self.keeping.base_reads = 0;
+                self.loaded(database, Vec::new());
+            }
             Database::Outbox => {
                 self.keeping.outbox = Shelf::Broken;
                 if self.keeping.tail.place == 0 {
@@ -575,6 +594,14 @@ impl Replica {
 
     /// Changed slots, read because another tab wrote them.
     pub(super) fn read(&mut self, database: Database, saves: u64, slots: Vec<(Slot, Option<Vec<u8>>)>) {
+        if database == Database::Base {
+            self.keeping.base_reads = self.keeping.base_reads.saturating_sub(1);
+        }
+        self.take_in(database, saves, slots);
+        self.read_outbox();
+    }
+
+    fn take_in(&mut self, database: Database, saves: u64, slots: Vec<(Slot, Option<Vec<u8>>)>) {
         let mut reload = false;
         let mut unreadable = Vec::new();
         let mut tail = None;
@@ -798,7 +825,8 @@ impl Replica {
                 if slots.is_empty() || self.keeping.outbox != Shelf::Open {
                     self.load_again(Database::Outbox);
                 } else {
-                    self.effects.push(Effect::Read { database: Database::Outbox, saves: 0, slots });
+                    self.keeping.after_base.push(slots);
+                    self.read_outbox();
                 }
             }
             Notice::Alive { live, head } if self.keeping.tab == Tab::Follows => {
@@ -821,6 +849,7 @@ impl Replica {
         if saves == self.keeping.head.saves + 1 && !slots.is_empty() && self.keeping.base == Shelf::Open {
             self.keeping.head.saves = saves;
             // `head` is read so that this tab could take over without reading everything.
+            self.keeping.base_reads += 1;
             self.effects.push(Effect::Read { database: Database::Base, saves, slots });
         } else {
             self.load_again(Database::Base);

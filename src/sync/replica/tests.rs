@@ -229,6 +229,28 @@ fn a_second_tab_takes_over_when_the_first_is_gone() {
 }
 
 #[test]
+fn an_edit_that_another_tab_has_shown_stays_in_sight() {
+    for seed in 0..500 {
+        let mut world = World::new(seed, &[1]);
+        world.open_tab(0);
+        world.quiesce();
+        world.act(0, tree());
+        let second = world.another_tab(0);
+        world.quiesce();
+        world.act(0, vec![Draft::set(key(Kind::Task, TASK), "title", "Dig deeper")]);
+        let mut seen = false;
+        for _ in 0..300 {
+            world.run(1);
+            let shows =
+                world.tab(second).view(key(Kind::Task, TASK)).is_some_and(|task| task.text("title") == "Dig deeper");
+            assert!(shows || !seen, "it was seen and is gone again, seed {seed}");
+            seen |= shows;
+        }
+        assert!(seen);
+    }
+}
+
+#[test]
 fn storage_that_fails_is_said_and_edits_still_arrive() {
     let mut world = settled_world();
     world.break_storage(0);

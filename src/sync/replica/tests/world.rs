@@ -63,6 +63,15 @@ enum Job {
     Save(Save),
 }
 
+impl Job {
+    fn database(&self) -> Database {
+        match self {
+            Self::Load(database) | Self::Read(database, ..) => *database,
+            Self::Save(save) => save.database,
+        }
+    }
+}
+
 /// One line between a tab and the server.
 #[derive(Default)]
 struct Line {
@@ -364,8 +373,11 @@ impl World {
     // Storage.
 
     fn next_job(&mut self, number: usize) -> bool {
+        // Each database does its jobs in order, and neither waits for the other.
+        let of = if self.dice.one_in(2) { Database::Outbox } else { Database::Base };
         let Some(tab) = self.tabs.get_mut(&number) else { return false };
-        let Some(job) = tab.jobs.pop_front() else { return false };
+        let first = tab.jobs.iter().position(|job| job.database() == of).unwrap_or(0);
+        let Some(job) = tab.jobs.remove(first) else { return false };
         let disk = &mut self.machines[tab.device].disk;
         let event = match job {
             Job::Load(database) if tab.broken => Event::LoadFailed(database),
