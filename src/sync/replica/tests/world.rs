@@ -271,15 +271,10 @@ impl World {
         &self.tabs[&number].replica
     }
     pub fn break_storage(&mut self, number: usize) {
-        self.set_broken(number, true);
+        self.tabs.entry(number).and_modify(|tab| tab.broken = true);
     }
     pub fn mend_storage(&mut self, number: usize) {
-        self.set_broken(number, false);
-    }
-    fn set_broken(&mut self, number: usize, broken: bool) {
-        if let Some(tab) = self.tabs.get_mut(&number) {
-            tab.broken = broken;
-        }
+        self.tabs.entry(number).and_modify(|tab| tab.broken = false);
     }
 
     /// What a person does; returns why it was not taken.
@@ -302,9 +297,6 @@ impl World {
     }
 
     fn tell(&mut self, number: usize, event: Event) {
-        if std::env::var("REPLICA_TRACE").is_ok() {
-            println!("{number} <- {event:?}");
-        }
         let moment = Moment { now_ms: self.now as i64, jitter: self.dice.roll() as u32 };
         let Some(tab) = self.tabs.get_mut(&number) else { return };
         let effects = tab.replica.step(moment, event);
@@ -313,9 +305,6 @@ impl World {
 
     fn carry_out(&mut self, number: usize, effects: Vec<Effect>) {
         for effect in effects {
-            if std::env::var("REPLICA_TRACE").is_ok() {
-                println!("{number} -> {effect:?}");
-            }
             let now = self.now;
             let Some(tab) = self.tabs.get_mut(&number) else { return };
             match effect {
