@@ -72,6 +72,12 @@ test("a browser that stores nothing says so, and edits still arrive", async ({ m
   await ada.goOffline();
   await hers.addUnder("Route", "Mark the poles");
   await expectSync(ada.page, "offline, 1 waiting");
+  // What nothing stores cannot be kept for the next time.
+  await ada.page.getByTestId("sync-state").click();
+  await ada.page.getByRole("button", { name: "Sign out", exact: true }).click();
+  await expect(ada.page.getByText("This browser keeps nothing: export what waits")).toBeVisible();
+  await expect(ada.page.getByRole("button", { name: /^Keep on this device/ })).toHaveCount(0);
+  await ada.page.getByRole("button", { name: "Stay signed in" }).click();
   await ada.goOnline();
   await expect(his.row("Mark the poles")).toBeVisible();
   await expectSync(ada.page, "live");

@@ -4,7 +4,7 @@ use crate::api::error::ApiError;
 use crate::model::catalog::Kind;
 use crate::model::id::{MemberId, OpId};
 use crate::model::record::Key;
-use crate::sync::op::{Entry, Op};
+use crate::sync::op::{Before, Entry, Op};
 use leptos::prelude::*;
 use leptos::server_fn::codec::Json;
 use serde::{Deserialize, Serialize};
@@ -42,17 +42,6 @@ pub struct Deed {
     pub about: Key,
     /// What that is called, or was when it was deleted.
     pub title: String,
-}
-
-/// How a record stood before an entry of the log.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Before {
-    /// It did not exist.
-    Nowhere,
-    /// It was deleted.
-    Deleted,
-    /// It was there.
-    There,
 }
 
 /// The kinds people ask each other about; the rest is the workspace's own housekeeping.

@@ -7,7 +7,7 @@ use crate::api::seed::WorkspaceName;
 use crate::api::workspace::{AcceptInvitation, CreateWorkspace, SwitchWorkspace, invitation};
 use crate::app::dom;
 use crate::app::format;
-use crate::app::records::{Leaving, use_records};
+use crate::app::records::{Leaving, Memory, use_records};
 use leptos::prelude::*;
 use leptos::server_fn::ServerFn;
 use leptos_meta::Title;
@@ -352,6 +352,12 @@ pub fn SignOut() -> impl IntoView {
     });
     let go = move |pending: Leaving| match records.device() {
         Some(device) => device.sign_out(pending),
+        None if records.ends_with_the_page() => {
+            fault.set(Some(
+                "What you did a moment ago is not stored yet. You are still signed in; try again in a moment."
+                    .to_owned(),
+            ));
+        }
         None => {
             leave.dispatch(());
         }
@@ -369,9 +375,15 @@ pub fn SignOut() -> impl IntoView {
             "edits wait",
         )
     };
+    let memory_only = move || status.with(|status| status.memory == Memory::MemoryOnly);
     let keep = move || {
         view! {
-            <button type="button" class="button primary" on:click=move |_| go(Leaving::Keep)>"Keep on this device and sign out"</button>
+            <Show
+                when=move || !memory_only()
+                fallback=|| view! { <p>"This browser keeps nothing: export what waits, or stay until it has been sent."</p> }
+            >
+                <button type="button" class="button primary" on:click=move |_| go(Leaving::Keep)>"Keep on this device and sign out"</button>
+            </Show>
         }
     };
     let stay = move || {

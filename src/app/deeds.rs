@@ -1,7 +1,6 @@
 //! What people did, in words: a line of the change log, an edit that waits or was refused, and the values in them. A record's
 //! history, the dashboard, the sync centre and the review of held edits all read them here.
 
-use crate::api::review::Before;
 use crate::app::components::editors::in_minutes;
 use crate::app::components::people::member_name;
 use crate::app::format;
@@ -10,7 +9,7 @@ use crate::model::catalog::{FieldSpec, FieldType, Kind};
 use crate::model::id::MemberId;
 use crate::model::record::Key;
 use crate::model::value::{Name, Value};
-use crate::sync::op::{Action, Effect, Entry, Op};
+use crate::sync::op::{Action, Before, Effect, Entry, Op};
 use leptos::prelude::Get;
 
 /// Characters of a value or a name inside a sentence: more is no longer read as one.

@@ -417,8 +417,14 @@ impl Device {
     }
 
     /// The session ends on the server first: if that cannot be reached, nothing is done here either. The copies of every
-    /// workspace go, for whoever sits down here next; outboxes stay, unless the person has this one as a file.
+    /// workspace go, for whoever sits down here next; outboxes stay, unless the person has this one as a file. What nothing stores
+    /// cannot stay.
     async fn sign_out(self: Rc<Self>, pending: Leaving) {
+        if pending == Leaving::Keep && self.records.ends_with_the_page() {
+            self.records
+                .tell("You are still signed in: this browser keeps nothing, so what waits would be lost.", None);
+            return;
+        }
         if let Err(error) = account::sign_out().await {
             self.records.tell(format!("You are still signed in. {error}"), None);
             return;

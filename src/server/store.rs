@@ -6,12 +6,11 @@
 pub mod conformance;
 pub mod sqlite;
 
-use crate::api::review::Before;
 use crate::model::id::{DeviceId, IntentId, MemberId, OpId, RecordId, WorkspaceId};
 use crate::model::kinds::Kind;
 use crate::model::record::{Key, Record, Version};
 use crate::model::scope::Scope;
-use crate::sync::op::Entry;
+use crate::sync::op::{Before, Entry};
 use crate::sync::settle::{Kept, Need, Working, Wrote};
 use crate::sync::wire::ScopeState;
 use std::collections::BTreeMap;

@@ -277,3 +277,14 @@ pub enum Effect {
     #[serde(rename = "d")]
     Delete,
 }
+
+/// How a record stood before an entry of the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Before {
+    /// It did not exist.
+    Nowhere,
+    /// It was deleted.
+    Deleted,
+    /// It was there.
+    There,
+}

@@ -3,14 +3,14 @@
 use crate::app::{ATTEMPTS_MAX, Browser, TestApp, change, note, op, private_project, put};
 use std::collections::BTreeMap;
 use tidemark::api::ApiError;
-use tidemark::api::review::{ACTIVITY_MAX, Activity, Before, DEED_TEXT_CHARS_MAX, Deed};
+use tidemark::api::review::{ACTIVITY_MAX, Activity, DEED_TEXT_CHARS_MAX, Deed};
 use tidemark::api::seed::Seed;
 use tidemark::model::choice::Role;
 use tidemark::model::id::{DeviceId, MemberId, RecordId};
 use tidemark::model::kinds::Kind;
 use tidemark::model::record::Key;
 use tidemark::model::value::{Name, Value};
-use tidemark::sync::op::{Action, Op};
+use tidemark::sync::op::{Action, Before, Op};
 use uuid::Uuid;
 
 async fn activity(browser: &Browser<'_>, member: MemberId) -> Result<Activity, ApiError> {

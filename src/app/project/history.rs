@@ -1,12 +1,12 @@
 //! Who changed what of a record. The log of everything lives on the server, so this asks it; offline it says so.
 
-use crate::api::review::{self, Before};
+use crate::api::review;
 use crate::app::deeds::{Did, doer};
 use crate::app::format;
 use crate::app::records::{Records, use_records};
 use crate::model::catalog::Kind;
 use crate::model::record::Key;
-use crate::sync::op::{Effect as Put, Entry};
+use crate::sync::op::{Before, Effect as Put, Entry};
 use leptos::prelude::*;
 
 /// The history of a record, fetched when somebody asks for it.
