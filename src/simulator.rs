@@ -6,6 +6,7 @@
 //! The code itself is the one that people run.
 
 pub mod build;
+pub mod device;
 pub mod disk;
 pub mod oracle;
 pub mod people;

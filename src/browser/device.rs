@@ -163,6 +163,7 @@ impl Device {
                 // Browsers slow the timers of hidden tabs down, so there an owner that is well seems frozen; nobody looks, either.
                 Effect::TakeOver if document().hidden() => {}
                 Effect::TakeOver => self.tabs.take_over(),
+                Effect::StandDown => self.tabs.stand_down(),
                 Effect::Show(keys) => self.show(&keys),
                 Effect::Say(status) => self.say(status),
                 Effect::Complete(scope) => {

@@ -3,10 +3,10 @@
 
 use crate::sync::replica::{Event, Notice};
 use crate::sync::wire;
-use js_sys::{Object, Promise, Reflect, Uint8Array};
+use js_sys::{Function, Object, Promise, Reflect, Uint8Array};
 use leptos::prelude::window;
 use leptos::task::spawn_local;
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
@@ -35,7 +35,12 @@ pub struct Tabs {
     name: String,
     locks: Option<LockManager>,
     channel: Option<BroadcastChannel>,
+    /// Whether it waits for the lock behind others.
     in_turn: Cell<bool>,
+    /// Whether it would own the network.
+    stands: Cell<bool>,
+    /// Gives the lock back, while this tab holds it.
+    release: RefCell<Option<Function>>,
     tell: Box<dyn Fn(Event)>,
 }
 
@@ -47,7 +52,15 @@ impl Tabs {
             .filter(JsValue::is_object)
             .map(JsCast::unchecked_into::<LockManager>);
         let channel = BroadcastChannel::new(&name).ok();
-        Rc::new(Self { name, locks, channel, in_turn: Cell::new(false), tell: Box::new(tell) })
+        Rc::new(Self {
+            name,
+            locks,
+            channel,
+            in_turn: Cell::new(false),
+            stands: Cell::new(true),
+            release: RefCell::default(),
+            tell: Box::new(tell),
+        })
     }
 
     /// Joins them: listens, and stands for election.
@@ -64,9 +77,22 @@ impl Tabs {
         }
     }
 
-    /// Takes the lock from a tab that no longer answers.
+    /// Takes the lock from a tab that no longer answers, which may be this one.
     pub fn take_over(self: &Rc<Self>) {
-        self.clone().ask(Ask::Stealing);
+        if self.release.borrow().is_some() {
+            (self.tell)(Event::Elected);
+        } else {
+            self.clone().ask(Ask::Stealing);
+        }
+    }
+
+    /// Leaves the lock to the others for good.
+    pub fn stand_down(&self) {
+        self.stands.set(false);
+        let release = self.release.borrow_mut().take();
+        if let Some(Err(error)) = release.map(|release| release.call0(&JsValue::NULL)) {
+            leptos::logging::warn!("the lock of the network could not be given back: {error:?}");
+        }
     }
 
     fn listen(self: &Rc<Self>) {
@@ -85,6 +111,9 @@ impl Tabs {
     }
 
     fn ask(self: Rc<Self>, ask: Ask) {
+        if !self.stands.get() {
+            return;
+        }
         let Some(locks) = &self.locks else {
             // An engine without locks, or a page without a secure origin: every tab elects itself. `Table::Head` is compared
             // and replaced by every save, so two such tabs cannot both write; the slower one reads again.
@@ -106,10 +135,15 @@ impl Tabs {
             if ask == Ask::InTurn {
                 tabs.in_turn.set(false);
             }
+            // It may have waited in the queue while it stood down.
+            if !tabs.stands.get() {
+                return Promise::resolve(&JsValue::UNDEFINED);
+            }
             holds.set(true);
+            // Held until the tab ends, another steals it, or it is given back.
+            let held = Promise::new(&mut |release, _| *tabs.release.borrow_mut() = Some(release));
             (tabs.tell)(Event::Elected);
-            // Held until the tab ends or another steals it: a promise nobody resolves.
-            Promise::new(&mut |_, _| {})
+            held
         });
         let asked = set.and_then(|_| locks.request(&self.name, &options, &granted));
         match asked {
@@ -119,6 +153,7 @@ impl Tabs {
                     // It is rejected when the lock is stolen or cannot be had at all, and otherwise never settles.
                     match JsFuture::from(lost).await {
                         Err(_) if held.get() => {
+                            tabs.release.borrow_mut().take();
                             (tabs.tell)(Event::Deposed);
                             tabs.ask(Ask::InTurn);
                         }

@@ -137,6 +137,11 @@ pub enum What {
         /// Which.
         device: usize,
     },
+    /// The next time a tab of the device reads one of its two databases, it cannot.
+    Misread {
+        /// Which.
+        device: usize,
+    },
     /// The device's clock jumps, by up to ten years.
     Skew {
         /// Which.
@@ -209,6 +214,13 @@ pub fn plan(seed: u64) -> Vec<Step> {
         let choices = troubles(sort);
         let what = choices[(rng.next_u64() % choices.len() as u64) as usize](device, tab);
         steps.push(Step { at_ms: (rng.next_u64() % TROUBLE_MS as u64) as i64, dice: rng.next_u64(), what });
+    }
+    // Drawn last, so that what earlier seeds found is still found by them.
+    let misreads = if rng.next_u64().is_multiple_of(6) { 1 + rng.next_u64() % 4 } else { 0 };
+    for _ in 0..misreads {
+        let device = (rng.next_u64() % DEVICES as u64) as usize;
+        let at_ms = (rng.next_u64() % TROUBLE_MS as u64) as i64;
+        steps.push(Step { at_ms, dice: rng.next_u64(), what: What::Misread { device } });
     }
     steps.sort_by_key(|step| (step.at_ms, step.dice));
     steps

@@ -8,7 +8,8 @@ use crate::model::record::{Key, Record};
 use crate::model::scope::Scope;
 use crate::server::core::SystemChange;
 use crate::simulator::build::build;
-use crate::simulator::disk::{Disk, own_slots};
+use crate::simulator::device::{Brink, Device, Tab, TabId};
+use crate::simulator::disk::own_slots;
 use crate::simulator::oracle::{self, Broken, Invariant, Places, Truth, broken};
 use crate::simulator::plan::{DEVICES, Step, TABS, TROUBLE_MS, What, member_of};
 use crate::simulator::server::{Heard, Keeps, Room, Server};
@@ -37,14 +38,6 @@ const REOPEN_MS: i64 = 2_000;
 /// Events after which a world that does not come to rest is called stuck.
 const EVENTS_MAX: u64 = 60_000;
 
-/// Which tab of which device, in which of its lives.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct TabId {
-    device: usize,
-    tab: usize,
-    life: u64,
-}
-
 /// Something that is going to happen.
 #[derive(Debug, Clone)]
 enum Next {
@@ -72,46 +65,6 @@ enum Next {
     Post(TabId, Vec<u8>),
     /// A snapshot chunk is asked for.
     Fetch(TabId, SnapshotWanted),
-}
-
-/// One tab.
-struct Tab {
-    life: u64,
-    replica: Replica,
-    frozen: bool,
-    missed: VecDeque<Event>,
-    timers: BTreeMap<Timer, u64>,
-    /// The number of its channel, if one stands.
-    line: Option<u64>,
-    /// When the last message of the channel arrives, so that messages keep their order unless trouble reorders them.
-    arrives_ms: [i64; 2],
-    tidemarks: BTreeMap<Scope, u64>,
-    /// Whether its build is too old for what the server writes.
-    stands_still: bool,
-}
-
-/// One device.
-struct Device {
-    identity: Identity,
-    disk: Disk,
-    tabs: [Option<Tab>; TABS],
-    leader: Option<usize>,
-    online: bool,
-    skew_ms: i64,
-    lives: u64,
-    /// How often it was updated to a newer build.
-    updates: u16,
-    /// Which tabs end at their next storage operation.
-    brinks: [Option<Brink>; TABS],
-}
-
-/// Where a tab ends that is about to end over a storage operation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Brink {
-    /// Before it.
-    Before,
-    /// After it, and before it hears of it.
-    After,
 }
 
 /// The whole world of one seed.
@@ -145,21 +98,13 @@ impl World {
         let mut rng = ChaCha8Rng::seed_from_u64(seed ^ 0x7464_656d_6172_6b00);
         let server = Server::new(&mut rng, START_MS, keeps).await?;
         let devices = (0..DEVICES)
-            .map(|device| Device {
-                identity: Identity {
+            .map(|device| {
+                Device::new(Identity {
                     workspace: server.workspace,
                     member: server.members[member_of(device)],
                     device: DeviceId(minted(&mut rng)),
                     incarnation: 1,
-                },
-                disk: Disk::default(),
-                tabs: [None, None],
-                leader: None,
-                online: true,
-                skew_ms: 0,
-                lives: 0,
-                updates: 0,
-                brinks: [None; TABS],
+                })
             })
             .collect();
         let mut world = Self {
@@ -401,6 +346,9 @@ impl World {
                 if due { self.tell(id, Event::Rung(timer)).await } else { Ok(()) }
             }
             Next::Save(id, save) => self.save(id, save).await,
+            Next::Load(id, database) | Next::Read(id, database, ..) if self.read_fails(id, database) => {
+                self.tell(id, Event::LoadFailed(database)).await
+            }
             Next::Load(id, database) => {
                 let slots = self.devices[id.device].disk.all(database);
                 self.tell(id, Event::Loaded(database, slots)).await
@@ -496,6 +444,7 @@ impl World {
                 }
                 Effect::Tell(notice) => self.tell_others(id, &notice),
                 Effect::TakeOver => self.elect(id.device, id.tab),
+                Effect::StandDown => self.stand_down(id),
                 Effect::Report(incident) => self.reported(id, incident)?,
                 Effect::Purged(scope) => self.purged(id, scope)?,
                 Effect::Refuse(_, reasons) => self.note(format!("device {}: refused at once: {reasons:?}", id.device)),
@@ -524,6 +473,19 @@ impl World {
         if let Some(id) = self.tab_id(device, tab) {
             self.at(self.now_ms + 1, Next::Event(id, Event::Elected));
         }
+    }
+
+    /// Whether this read fails. The base is thrown away then, as the browser does with one it cannot read.
+    fn read_fails(&mut self, id: TabId, database: Database) -> bool {
+        let fails =
+            self.tab(id).is_some() && self.devices[id.device].fails.take_if(|fails| *fails == database).is_some();
+        if fails {
+            self.note(format!("device {} tab {} cannot read its {database:?}", id.device, id.tab));
+            if database == Database::Base {
+                self.devices[id.device].disk.evict();
+            }
+        }
+        fails
     }
 
     async fn save(&mut self, id: TabId, save: Save) -> Result<(), Broken> {
@@ -701,17 +663,7 @@ impl World {
         let life = self.devices[device].lives;
         let replica = Replica::of_build(self.devices[device].identity, build(self.devices[device].updates));
         let effects = replica.start();
-        self.devices[device].tabs[tab] = Some(Tab {
-            life,
-            replica,
-            frozen: false,
-            missed: VecDeque::new(),
-            timers: BTreeMap::new(),
-            line: None,
-            arrives_ms: [0; 2],
-            tidemarks: BTreeMap::new(),
-            stands_still: false,
-        });
+        self.devices[device].tabs[tab] = Some(Tab::new(life, replica));
         self.carry_out(TabId { device, tab, life }, effects).await?;
         if self.devices[device].leader.is_none() {
             self.elect(device, tab);
@@ -725,9 +677,24 @@ impl World {
         }
         self.devices[device].tabs[tab] = None;
         if self.devices[device].leader == Some(tab) {
-            self.devices[device].leader = None;
-            if let Some(heir) = (0..TABS).find(|heir| self.devices[device].tabs[*heir].is_some()) {
-                self.elect(device, heir);
+            self.pass_on(device);
+        }
+    }
+
+    /// The lock goes to another tab that waits for it, if there is one.
+    fn pass_on(&mut self, device: usize) {
+        self.devices[device].leader = None;
+        let waits = |tab: &Option<Tab>| tab.as_ref().is_some_and(|tab| tab.stands);
+        if let Some(heir) = self.devices[device].tabs.iter().position(waits) {
+            self.elect(device, heir);
+        }
+    }
+
+    fn stand_down(&mut self, id: TabId) {
+        if let Some(tab) = self.tab(id) {
+            tab.stands = false;
+            if self.devices[id.device].leader == Some(id.tab) {
+                self.pass_on(id.device);
             }
         }
     }
@@ -822,6 +789,11 @@ impl World {
                 Ok(())
             }
             What::Compact => self.server.compact().await,
+            What::Misread { device } => {
+                let database = if step.dice.is_multiple_of(2) { Database::Base } else { Database::Outbox };
+                self.devices[device].fails = Some(database);
+                Ok(())
+            }
             What::Fill { device } => {
                 self.devices[device].disk.full = true;
                 Ok(())
@@ -901,6 +873,7 @@ impl World {
         self.server.room(Room::Enough).await?;
         for device in 0..DEVICES {
             self.devices[device].disk.full = false;
+            self.devices[device].fails = None;
             self.devices[device].online = true;
             for tab in 0..TABS {
                 self.thaw(device, tab).await?;

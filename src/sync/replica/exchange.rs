@@ -197,6 +197,10 @@ pub enum Notice {
         #[serde(rename = "s")]
         slots: Vec<Slot>,
     },
+    /// The base was thrown away and begins anew: what was known of its saves does not count any more. The tab that owns the
+    /// network finds out whether what it holds is still there; the others read it.
+    #[serde(rename = "b")]
+    Renewed,
     /// From the tab that owns the network, every few seconds and when it changes: it is alive, and this is how it stands.
     #[serde(rename = "a")]
     Alive {
@@ -353,6 +357,9 @@ pub enum Effect {
     Tell(Notice),
     /// The owner of the network is frozen: take the lock from it.
     TakeOver,
+    /// This tab keeps nothing and cannot own the network: give the lock to another tab, and never ask for it again. Not
+    /// answered.
+    StandDown,
     /// These records read otherwise now, or wait otherwise. Ask `Replica::shown`.
     Show(BTreeSet<Key>),
     /// The status, the outbox or the tray changed.

@@ -98,8 +98,6 @@ pub(super) struct Keeping {
     pub(super) replaced: Vec<Write>,
     /// Databases to be read once more as soon as they have been read.
     read_again: BTreeSet<Database>,
-    /// The newest save of the base that another tab spoke of.
-    rumoured: u64,
     /// How many reads of the base are on their way, because another tab wrote it.
     base_reads: u32,
     /// Slots of the outbox to be read once those have come.
@@ -112,6 +110,12 @@ impl Keeping {
     /// Forgets what was said of ops in a history that is gone.
     pub(super) fn forget_landings(&mut self) {
         self.landings.clear();
+    }
+    fn shelf(&mut self, database: Database) -> &mut Shelf {
+        match database {
+            Database::Base => &mut self.base,
+            Database::Outbox => &mut self.outbox,
+        }
     }
     pub(super) fn memory(&self) -> Memory {
         let broken = [self.base, self.outbox].contains(&Shelf::Broken);
@@ -178,20 +182,15 @@ impl Replica {
         let Some(meaning) = self.keeping.meanings.remove(&ticket) else { return };
         match (meaning, saved) {
             (Meaning::Claim, Saved::Done) => {
-                self.keeping.base_done = ticket;
+                self.keeping.base_done = self.keeping.base_done.max(ticket);
                 self.begin_leading();
             }
             (Meaning::Base(slots), Saved::Done) => {
-                self.keeping.base_done = ticket;
+                self.keeping.base_done = self.keeping.base_done.max(ticket);
                 self.tell_stored(Database::Base, slots);
             }
             (Meaning::Claim | Meaning::Base(_), Saved::Refused(_)) => self.lost_the_base(),
-            (meaning @ (Meaning::Claim | Meaning::Base(_)), Saved::Failed) => {
-                self.break_shelf(Database::Base);
-                if matches!(meaning, Meaning::Claim) {
-                    self.begin_leading();
-                }
-            }
+            (Meaning::Claim | Meaning::Base(_), Saved::Failed) => self.break_shelf(Database::Base),
             (Meaning::Append { places, slots, .. }, Saved::Done) => {
                 self.appended(&places);
                 self.tell_stored(Database::Outbox, slots);
@@ -227,22 +226,37 @@ impl Replica {
     }
 
     fn break_shelf(&mut self, database: Database) {
-        let shelf = match database {
-            Database::Base => &mut self.keeping.base,
-            Database::Outbox => &mut self.keeping.outbox,
-        };
+        let shelf = self.keeping.shelf(database);
         if *shelf != Shelf::Broken {
             *shelf = Shelf::Broken;
             self.effects.push(Effect::Report(Incident::Storage(database)));
+            self.stand_down();
         }
-        if database == Database::Base {
-            // Nothing waits for a disk that is gone: the server's receipt is durable.
-            self.keeping.base_done = Ticket::MAX;
+    }
+
+    /// A tab that keeps nothing cannot serve the others: what they store it does not read, and what it hears they never see.
+    /// It talks for itself from now on, and leaves the network to them for as long as it lives.
+    fn stand_down(&mut self) {
+        self.keeping.tab = Tab::Follows;
+        // Nothing waits for a disk that is not this tab's any more: the server's receipt is durable.
+        self.keeping.base_done = Ticket::MAX;
+        self.effects.push(Effect::StandDown);
+    }
+
+    /// Whether a database still takes part in this copy. Once a tab talks for itself it is ahead of the disk's base or behind
+    /// it, and takes nothing of it any more.
+    fn takes_part(&self, database: Database) -> bool {
+        match database {
+            Database::Base => self.keeping.memory() == Memory::Stored,
+            Database::Outbox => self.keeping.outbox != Shelf::Broken,
         }
     }
 
     /// Another tab wrote: this one was replaced, and what it holds may be ahead of or behind the disk.
     fn lost_the_base(&mut self) {
+        if !self.takes_part(Database::Base) {
+            return;
+        }
         if self.keeping.tab == Tab::Leads {
             self.keeping.tab = Tab::Follows;
             self.fall_silent();
@@ -258,10 +272,7 @@ impl Replica {
     }
 
     pub(super) fn load_again(&mut self, database: Database) {
-        let shelf = match database {
-            Database::Base => &mut self.keeping.base,
-            Database::Outbox => &mut self.keeping.outbox,
-        };
+        let shelf = self.keeping.shelf(database);
         match *shelf {
             Shelf::Open => {
                 *shelf = Shelf::Reading;
@@ -290,6 +301,9 @@ impl Replica {
     }
 
     pub(super) fn loaded(&mut self, database: Database, rows: Vec<(Slot, Vec<u8>)>) {
+        if *self.keeping.shelf(database) == Shelf::Broken {
+            return;
+        }
         match database {
             Database::Base => self.base_loaded(rows),
             Database::Outbox => self.outbox_loaded(rows),
@@ -307,15 +321,18 @@ impl Replica {
     }
 
     pub(super) fn load_failed(&mut self, database: Database) {
-        self.effects.push(Effect::Report(Incident::Storage(database)));
         match database {
             // Made anew by the adapter: start from nothing. If that fails too, the next save says so.
+            // One slot could not be read, of a base this tab has nothing to do with any more.
+            Database::Base if self.keeping.base == Shelf::Open && !self.takes_part(database) => {}
             Database::Base => {
+                self.effects.push(Effect::Report(Incident::Storage(database)));
+                self.effects.push(Effect::Tell(Notice::Renewed));
                 self.keeping.base_reads = 0;
                 self.loaded(database, Vec::new());
             }
             Database::Outbox => {
-                self.keeping.outbox = Shelf::Broken;
+                self.break_shelf(database);
                 if self.keeping.tail.place == 0 {
                     self.keeping.tail = first_tail();
                 }
@@ -398,9 +415,6 @@ impl Replica {
             if copy.follows(self.keeping.head.epoch) {
                 self.effects.push(Effect::Complete(*scope));
             }
-        }
-        if self.keeping.rumoured > self.keeping.head.saves && self.keeping.tab == Tab::Follows {
-            self.load_again(Database::Base);
         }
     }
 
@@ -597,7 +611,9 @@ impl Replica {
         if database == Database::Base {
             self.keeping.base_reads = self.keeping.base_reads.saturating_sub(1);
         }
-        self.take_in(database, saves, slots);
+        if self.takes_part(database) {
+            self.take_in(database, saves, slots);
+        }
         self.read_outbox();
     }
 
@@ -733,27 +749,19 @@ impl Replica {
     // Tabs.
 
     pub(super) fn elected(&mut self) {
-        if self.keeping.tab == Tab::Follows {
+        if self.keeping.memory() == Memory::MemoryOnly {
+            self.stand_down();
+        } else if self.keeping.tab == Tab::Follows {
             self.keeping.tab = Tab::Claims;
-            if self.keeping.memory() == Memory::MemoryOnly {
-                // It has talked for itself and holds more than the disk. Saving on top of that would leave a hole in the
-                // disk's copy, below a tidemark that says there is none.
-                self.fall_silent();
-                self.load_again(Database::Base);
-            }
             self.claim();
         }
     }
 
     fn claim(&mut self) {
-        match self.keeping.base {
-            Shelf::Open => {
-                self.keeping.head.fence += 1;
-                self.save_head(Vec::new(), Meaning::Claim);
-            }
-            Shelf::Broken => self.begin_leading(),
-            // Loading goes on to claim.
-            Shelf::Unread | Shelf::Reading => {}
+        // Otherwise it is being read, which goes on to claim.
+        if self.keeping.base == Shelf::Open {
+            self.keeping.head.fence += 1;
+            self.save_head(Vec::new(), Meaning::Claim);
         }
     }
 
@@ -765,7 +773,11 @@ impl Replica {
         self.keeping.owner = None;
         self.talk.start();
         self.say_alive();
-        self.tell_stored(Database::Base, vec![head_slot()]);
+        if self.keeping.head.saves == 1 {
+            self.effects.push(Effect::Tell(Notice::Renewed));
+        } else {
+            self.tell_stored(Database::Base, vec![head_slot()]);
+        }
         // Another tab may have written to the outbox without having lived long enough to say so: all read it again.
         self.load_again(Database::Outbox);
         self.tell_stored(Database::Outbox, Vec::new());
@@ -796,12 +808,12 @@ impl Replica {
                     self.effects.push(Effect::Read { database: Database::Outbox, saves: 0, slots: vec![tail_slot()] });
                 }
             }
-            Tab::Follows => {
+            Tab::Follows if self.keeping.memory() == Memory::Stored => {
                 self.keeping.owner = None;
                 self.effects.push(Effect::TakeOver);
                 self.effects.push(listen());
             }
-            Tab::Claims => {}
+            Tab::Follows | Tab::Claims => {}
         }
     }
 
@@ -829,6 +841,11 @@ impl Replica {
                     self.read_outbox();
                 }
             }
+            Notice::Renewed if self.leads() => self.save_base(Vec::new()),
+            Notice::Renewed if self.takes_part(Database::Base) => {
+                self.keeping.head.saves = 0;
+                self.load_again(Database::Base);
+            }
             Notice::Alive { live, head } if self.keeping.tab == Tab::Follows => {
                 self.keeping.owner = Some(live);
                 self.talk.head = self.talk.head.max(head);
@@ -836,16 +853,15 @@ impl Replica {
             }
             Notice::Nudge if self.leads() => self.nudged(),
             Notice::Open(scope) if self.leads() => self.open(scope),
-            Notice::Alive { .. } | Notice::Nudge | Notice::Open(_) => {}
+            Notice::Renewed | Notice::Alive { .. } | Notice::Nudge | Notice::Open(_) => {}
         }
     }
 
     /// See `Event::Told`.
     fn base_told(&mut self, saves: u64, slots: Vec<Slot>) {
-        if self.keeping.tab == Tab::Leads || saves <= self.keeping.head.saves {
+        if self.keeping.tab == Tab::Leads || saves <= self.keeping.head.saves || !self.takes_part(Database::Base) {
             return;
         }
-        self.keeping.rumoured = self.keeping.rumoured.max(saves);
         if saves == self.keeping.head.saves + 1 && !slots.is_empty() && self.keeping.base == Shelf::Open {
             self.keeping.head.saves = saves;
             // `head` is read so that this tab could take over without reading everything.

@@ -284,29 +284,32 @@ fn a_new_device_fetches_what_is_assigned_to_its_member_first() {
 }
 
 #[test]
-fn a_tab_that_talked_for_itself_leaves_no_hole_in_the_disks_copy() {
+fn a_tab_that_keeps_nothing_leaves_the_network_to_the_others() {
     let mut world = two_devices();
     let second = world.another_tab(0);
     world.quiesce();
-    world.break_storage(second);
-    world.act(second, vec![Draft::set(key(Kind::Task, TASK), "title", "From memory")]);
+    assert!(world.tab(0).leads());
+    world.break_storage(0);
+    world.act(0, vec![Draft::set(key(Kind::Task, TASK), "title", "From memory")]);
     world.quiesce();
-    assert_eq!(world.tab(second).status().memory, Memory::MemoryOnly);
+    assert_eq!(world.tab(0).status().memory, Memory::MemoryOnly);
     assert_eq!(world.incidents(), [Incident::Storage(Database::Outbox)]);
-    world.mend_storage(second);
-    // The owner saves nothing more. Before anybody takes over, the other tab hears of this in memory alone.
-    world.freeze_tab(0);
-    world.act(1, vec![Draft::set(key(Kind::Step, STEP), "title", "Heard by no disk")]);
+    assert_eq!(world.server_title(key(Kind::Task, TASK)), "From memory");
+    assert!(world.tab(second).leads(), "the first one would not see what the second one stores");
+    world.act(second, vec![Draft::set(key(Kind::Step, STEP), "title", "Stored")]);
     world.quiesce();
-    assert!(world.tab(second).leads());
-    assert_eq!(world.tab(second).status().link, Link::Live);
-    world.act(1, vec![Draft::set(key(Kind::Phase, PHASE), "title", "Heard by the new owner")]);
+    assert_eq!(world.server_title(key(Kind::Step, STEP)), "Stored");
+    // Nobody is left who could: it goes on for itself, and does not save on top of what it never read.
+    world.freeze_tab(second);
+    world.act(1, vec![Draft::set(key(Kind::Phase, PHASE), "title", "Heard in memory")]);
     world.quiesce();
-    assert_eq!(world.tab(second).status().link, Link::Live);
+    assert!(!world.tab(0).leads());
+    assert_eq!(world.tab(0).status().link, Link::Live);
     world.check();
-    world.crash_tab(second);
+    world.crash_tab(0);
     world.open_tab(0);
     world.quiesce();
+    assert!(world.tab(0).leads());
     world.check();
 }
 

@@ -91,6 +91,8 @@ struct Tab {
     fetches: VecDeque<SnapshotWanted>,
     timers: BTreeMap<Timer, u64>,
     broken: bool,
+    /// Whether it would own the network.
+    stands: bool,
 }
 
 struct Machine {
@@ -251,6 +253,7 @@ impl World {
             fetches: VecDeque::new(),
             timers: BTreeMap::new(),
             broken: false,
+            stands: true,
         };
         self.tabs.insert(number, tab);
         self.carry_out(number, effects);
@@ -272,9 +275,6 @@ impl World {
     }
     pub fn break_storage(&mut self, number: usize) {
         self.tabs.entry(number).and_modify(|tab| tab.broken = true);
-    }
-    pub fn mend_storage(&mut self, number: usize) {
-        self.tabs.entry(number).and_modify(|tab| tab.broken = false);
     }
 
     /// What a person does; returns why it was not taken.
@@ -344,12 +344,12 @@ impl World {
                     }
                 }
                 Effect::TakeOver => {
-                    let device = tab.device;
-                    let before = self.machines[device].lock.replace(number);
-                    if let Some(before) = before.filter(|before| *before != number) {
-                        self.tell(before, Event::Deposed);
-                    }
+                    self.take_lock(number);
                     self.tell(number, Event::Elected);
+                }
+                Effect::StandDown => {
+                    tab.stands = false;
+                    self.machines[tab.device].lock.take_if(|owner| *owner == number);
                 }
                 Effect::Refuse(_, reasons) => self.refusals.extend(reasons),
                 Effect::Report(incident) => self.incidents.push(incident),
@@ -797,14 +797,22 @@ impl World {
         true
     }
     fn elect(&mut self, number: usize) -> bool {
-        let Some(device) = self.tabs.get(&number).map(|tab| tab.device) else { return false };
-        let machine = &mut self.machines[device];
-        if machine.lock.is_some() {
+        let Some(tab) = self.tabs.get(&number).filter(|tab| tab.stands) else { return false };
+        if self.machines[tab.device].lock.is_some() {
             return false;
         }
-        machine.lock = Some(number);
+        self.take_lock(number);
         self.tell(number, Event::Elected);
         true
+    }
+    /// Says whether another tab had it.
+    fn take_lock(&mut self, number: usize) -> bool {
+        let before = self.machines[self.tabs[&number].device].lock.replace(number);
+        let before = before.filter(|before| *before != number);
+        before.is_some_and(|before| {
+            self.tell(before, Event::Deposed);
+            true
+        })
     }
 
     /// Lets the next timer ring.
@@ -847,10 +855,7 @@ impl World {
             1 => self.drop_line(number),
             2 => {
                 // A frozen tab loses the lock.
-                let device = self.tabs[&number].device;
-                let before = self.machines[device].lock.replace(number);
-                if let Some(before) = before.filter(|before| *before != number) {
-                    self.tell(before, Event::Deposed);
+                if self.take_lock(number) {
                     self.tell(number, Event::Elected);
                 }
             }
@@ -941,10 +946,7 @@ impl World {
                 .map(|record| (record.key(), record))
                 .collect();
             let held: Vec<_> = tab.replica.pending().map(|pending| (&pending.op, &pending.state)).collect();
-            let all_held = tab
-                .replica
-                .pending()
-                .all(|pending| matches!(pending.state, crate::sync::replica::PendingState::Held(_)));
+            let all_held = held.iter().all(|(_, state)| matches!(state, crate::sync::replica::PendingState::Held(_)));
             assert!(
                 all_held,
                 "tab {number} (leads: {}, tidemarks {:?}, sees {visible:?}) still has {held:?}",
