@@ -22,7 +22,7 @@ use crate::sync::replica::{
 use crate::sync::wire::{self, FromDevice, FromServer, SnapshotWanted};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;
 
 /// When the world begins: an ordinary morning, Unix milliseconds.
