@@ -149,6 +149,16 @@ export class Person {
     });
   }
 
+  /** From now on nothing more can be stored in this tab. */
+  async losesStorage(tab: Page): Promise<void> {
+    this.storageMayFail = true;
+    await tab.evaluate(() => {
+      IDBObjectStore.prototype.put = () => {
+        throw new DOMException("the disk is full", "QuotaExceededError");
+      };
+    });
+  }
+
   /** The browser throws the copy of what the server has away, and keeps what waits. */
   async evictBase(): Promise<void> {
     await this.page.evaluate(async () => {

@@ -47,3 +47,29 @@ test("tabs agree while the network is gone", async ({ member }) => {
   await expectSync(first.page, "live");
   await expectSync(second.page, "live");
 });
+
+test("a tab that can store nothing any more leaves the network to the others", async ({ member }) => {
+  const ada = await member("Ada");
+  const bo = await member("Bo");
+  const first = await ProjectScreen.make(ada.page, "North shore cable");
+  await first.addUnder("Route", "Walk the route");
+  await expectSync(ada.page, "live");
+  const his = await first.on(bo.page);
+  const second = new ProjectScreen(await ada.newTab(ada.page.url()));
+  await expectSync(second.page, "live");
+
+  await ada.losesStorage(ada.page);
+  await first.addUnder("Route", "Count the culverts");
+  await expect(ada.page.getByText("This browser keeps nothing for Tidemark")).toBeVisible();
+  await expect(his.row("Count the culverts")).toBeVisible();
+
+  // The first tab does not read what the second one stores: only the second one itself can send it.
+  await second.addUnder("Route", "Mark the poles");
+  await expect(his.row("Mark the poles")).toBeVisible();
+  await expectSync(second.page, "live");
+  await expect(first.row("Mark the poles")).toBeVisible();
+  await his.rename("Mark the poles", "Mark all poles");
+  await expect(first.row("Mark all poles")).toBeVisible();
+  await expect(second.row("Mark all poles")).toBeVisible();
+  await expectSync(first.page, "live");
+});
