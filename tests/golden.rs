@@ -247,3 +247,16 @@ fn broken_bytes_are_refused_in_words_and_never_panic() {
     assert!(wire::decode::<FromServer>(&vec![0x91; 4_000]).is_err(), "nesting without end");
     assert!(wire::decode_op(&vec![0; wire::OP_BYTES_MAX + 1]).is_err(), "an op over the limit");
 }
+
+#[cfg_attr(target_arch = "wasm32", wasm_bindgen_test::wasm_bindgen_test)]
+#[cfg_attr(not(target_arch = "wasm32"), test)]
+fn what_follows_a_chunk_is_told_by_its_cover() {
+    let found = messages().into_iter().find(|(name, _)| *name == "snapshot_chunk").map(|(_, bytes)| bytes);
+    let last: SnapshotChunk = wire::decode(&found.expect("a chunk")).expect("reads");
+    let amid = SnapshotChunk { next: Some((2, RecordId(id(7)))), ..last.clone() };
+    let follows = |chunk: &SnapshotChunk| wire::next_chunk(&encoded(wire::encode(chunk)));
+    let wanted = SnapshotWanted { scope: Scope::Workspace, at: Some(4), after: Some((2, RecordId(id(7)))) };
+    assert_eq!(follows(&amid), Some(wanted));
+    assert_eq!(follows(&last), None);
+    assert_eq!(wire::next_chunk(b"what a proxy says"), None);
+}

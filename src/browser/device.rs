@@ -6,12 +6,12 @@ use crate::api::account;
 use crate::api::incident::{self, Reported};
 use crate::api::review::{Activity, activity};
 use crate::api::seed::Viewer;
-use crate::api::sync::snapshot;
 use crate::api::workspace::{Presence, presence, register_device};
 use crate::app::format;
 use crate::app::records::{
     Device as Asked, Kept, Leaving, Link, Records, Status, Storage as Space, TabRole, ThisDevice,
 };
+use crate::browser::chunks::Chunks;
 use crate::browser::line::Line;
 use crate::browser::storage::{Job, Storage};
 use crate::browser::tabs::Tabs;
@@ -23,7 +23,6 @@ use crate::model::scope::Scope;
 use crate::sync::op::Reason;
 use crate::sync::replica::{Database, Draft, Effect, Event, Identity, Incident, Missing, Replica, Timer, Waiting};
 use crate::sync::schema::Schema;
-use crate::sync::wire;
 use crate::sync::wire::SnapshotWanted;
 use js_sys::{Function, Promise, Reflect};
 use leptos::ev;
@@ -31,7 +30,6 @@ use leptos::leptos_dom::helpers::TimeoutHandle;
 use leptos::prelude::{document, set_timeout_with_handle, window, window_event_listener};
 use leptos::task::spawn_local;
 use send_wrapper::SendWrapper;
-use serde_bytes::ByteBuf;
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::rc::{Rc, Weak};
@@ -64,6 +62,7 @@ pub struct Device {
     storage: Rc<Storage>,
     tabs: Rc<Tabs>,
     line: Rc<Line>,
+    chunks: Rc<Chunks>,
     worker: Option<Rc<Worker>>,
     looked_ms: Cell<i64>,
     /// Whether the server has been told of this device since the page was opened.
@@ -102,6 +101,7 @@ pub async fn start(records: Records, viewer: Viewer, worker: Option<Rc<Worker>>)
         storage,
         tabs: Tabs::new(format!("tidemark-{workspace}-{member}"), tell(&place)),
         line: Line::new(member, tell(&place)),
+        chunks: Chunks::new(member),
         worker,
         looked_ms: Cell::new(clock::now_ms()),
         introduced: Cell::new(false),
@@ -296,11 +296,8 @@ impl Device {
     fn fetch(self: &Rc<Self>, wanted: SnapshotWanted) {
         let device = self.clone();
         spawn_local(async move {
-            let answer = match wire::encode(&wanted) {
-                Ok(message) => snapshot(device.me.member, ByteBuf::from(message)).await.ok(),
-                Err(_) => None,
-            };
-            device.tell(Event::Fetched(wanted, answer.map(ByteBuf::into_vec)));
+            let chunk = device.chunks.fetch(&wanted).await;
+            device.tell(Event::Fetched(wanted, chunk));
         });
     }
 

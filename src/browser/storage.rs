@@ -111,10 +111,15 @@ impl Storage {
         Rc::new(Self { base: lane(Database::Base), outbox: lane(Database::Outbox), tell: Box::new(tell) })
     }
 
-    /// Opens the outbox before anything is read from it, so that the life of this device is known (see `profile`).
+    /// Opens the outbox before anything is read from it, so that the life of this device is known (see `profile`), and the
+    /// base meanwhile.
     pub async fn prepare(&self) {
-        // A failure shows again, and is answered, when the outbox is loaded.
-        if let Err(error) = self.outbox.open().await {
+        let (outbox, base) = futures::join!(self.outbox.open(), self.base.open());
+        // A failure shows again, and is answered, when they are loaded.
+        if let Err(error) = base {
+            leptos::logging::warn!("{error}");
+        }
+        if let Err(error) = outbox {
             leptos::logging::warn!("{error}");
             profile::new_life(self.outbox.workspace, self.outbox.member);
         }

@@ -258,8 +258,7 @@ impl Replica {
         let recount =
             self.stirred || marked.iter().any(|key| matches!(key.kind, Kind::Conflict | Kind::Project | Kind::Member));
         for key in marked {
-            let changed = self.view.refresh(&self.base, &mut self.outbox, self.me.member, key);
-            self.changed.extend(changed);
+            self.view.refresh(&self.base, &mut self.outbox, self.me.member, key, &mut self.changed);
         }
         if recount {
             self.count_needs();

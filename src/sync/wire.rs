@@ -357,6 +357,23 @@ pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, WireError> {
     Ok(message)
 }
 
+/// What follows a chunk of a snapshot, read without unpacking its records; `None` after the last one, and where the bytes are
+/// no chunk.
+pub fn next_chunk(chunk: &[u8]) -> Option<SnapshotWanted> {
+    /// `SnapshotChunk` without what it carries.
+    #[derive(Deserialize)]
+    struct Cover {
+        #[serde(rename = "p")]
+        scope: Scope,
+        #[serde(rename = "s")]
+        at: Version,
+        #[serde(rename = "a", default)]
+        next: Option<(u8, RecordId)>,
+    }
+    let cover: Cover = decode(chunk).ok()?;
+    Some(SnapshotWanted { scope: cover.scope, at: Some(cover.at), after: Some(cover.next?) })
+}
+
 /// Decodes a frozen op.
 ///
 /// # Errors

@@ -19,6 +19,10 @@ use std::collections::BTreeSet;
 /// How often in one conversation a scope is fetched anew because its checksum differs: a repair that does not help is an
 /// error of ours, which more downloads would not mend.
 const REPAIRS_MAX: u32 = 2;
+/// Chunks asked for at once. Browsers make six requests to a server at a time, and others need some.
+const FETCHES_MAX: usize = 3;
+/// Live records up to which a scope is small: it comes in one chunk.
+const SMALL_SCOPE_RECORDS: u64 = 250;
 /// How far the tidemark on disk may lag behind the one in memory while nothing changes in a scope.
 const TIDEMARK_LAG_MAX: Version = 1_000;
 
@@ -126,9 +130,7 @@ impl Replica {
         copy.staged.clear();
         copy.staged_chunks = 0;
         copy.row.leaving = false;
-        if self.talk.fetching.as_ref().is_some_and(|wanted| wanted.scope == scope) {
-            self.talk.fetching = None;
-        }
+        self.talk.fetching.remove(&scope);
         let mut writes: Vec<Write> =
             given_up.into_iter().flat_map(|loading| remove_generation(loading.generation)).collect();
         writes.extend(self.scope_write(scope));
@@ -145,12 +147,21 @@ impl Replica {
         self.talk.opened.insert(0, scope);
     }
 
-    /// Asks for the next chunk, of whichever scope matters most: what somebody looks at, then what is small and everybody
-    /// needs, then where something is assigned to this member, then whatever changed last. One that does not come holds up no other.
+    /// Asks for the next chunks, of whichever scopes matter most: what somebody looks at, then what is small and everybody
+    /// needs, then where something is assigned to this member, then whatever changed last. One that does not come holds up no
+    /// other. A large scope has the line to itself, but for small ones, which cost a trip and hardly any bytes.
     pub(super) fn fetch(&mut self) {
-        if self.talk.fetching.is_some() || self.talk.fetch_waits {
-            return;
+        while self.talk.fetching.len() < FETCHES_MAX && !self.talk.fetch_waits {
+            let Some(wanted) = self.next_chunk() else { return };
+            self.talk.fetching.insert(wanted.scope, wanted.clone());
+            self.effects.push(Effect::Fetch(wanted));
+            self.chunk_is_due();
         }
+    }
+
+    fn next_chunk(&self) -> Option<SnapshotWanted> {
+        let theirs = |scope: &Scope| self.talk.theirs.get(scope).map(|theirs| &theirs.state);
+        let large = |scope: &Scope| theirs(scope).is_none_or(|state| state.count > SMALL_SCOPE_RECORDS);
         let rank = |scope: &Scope| {
             let opened = self.talk.opened.iter().position(|known| known == scope).unwrap_or(usize::MAX);
             let sort = match scope {
@@ -159,25 +170,25 @@ impl Replica {
                 Scope::Project(_) if self.talk.assigned.contains(scope) => 2,
                 Scope::Project(_) => 3,
             };
-            let head = self.talk.theirs.get(scope).map_or(0, |theirs| theirs.state.head);
+            let head = theirs(scope).map_or(0, |state| state.head);
             let failures = self.talk.fetch_failures.get(scope).copied().unwrap_or(0);
             (failures, opened, sort, Version::MAX - head, *scope)
         };
-        let loading = self.base.scopes.iter().filter(|(_, copy)| copy.row.loading.is_some() && !copy.row.leaving);
-        let Some(scope) = loading.map(|(scope, _)| scope).min_by_key(|scope| rank(scope)).copied() else { return };
-        let Some(loading) = self.base.scopes.get(&scope).and_then(|copy| copy.row.loading.clone()) else { return };
-        let wanted = SnapshotWanted { scope, at: loading.at, after: loading.after };
-        self.talk.fetching = Some(wanted.clone());
-        self.effects.push(Effect::Fetch(wanted));
-        self.chunk_is_due();
+        let fetching = &self.talk.fetching;
+        let has_large = fetching.keys().any(large);
+        let may = |scope: &Scope| !fetching.contains_key(scope) && !(has_large && large(scope));
+        let copies = self.base.scopes.iter().filter(|(scope, copy)| !copy.row.leaving && may(scope));
+        let loading = copies.filter_map(|(scope, copy)| Some((*scope, copy.row.loading.as_ref()?)));
+        let (scope, loading) = loading.min_by_key(|(scope, _)| rank(scope))?;
+        Some(SnapshotWanted { scope, at: loading.at, after: loading.after })
     }
 
     pub(super) fn fetched(&mut self, wanted: SnapshotWanted, bytes: Option<Vec<u8>>) {
-        if self.talk.fetching.as_ref() != Some(&wanted) {
+        let scope = wanted.scope;
+        if self.talk.fetching.get(&scope) != Some(&wanted) {
             return;
         }
-        let scope = wanted.scope;
-        self.talk.fetching = None;
+        self.talk.fetching.remove(&scope);
         let goes_on = self.base.scopes.get(&scope).and_then(|copy| copy.row.loading.as_ref());
         if goes_on.is_none_or(|loading| (loading.at, loading.after) != (wanted.at, wanted.after)) {
             return;

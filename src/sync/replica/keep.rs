@@ -268,7 +268,7 @@ impl Replica {
     /// memory and stored by nobody, and stand where another tab's belongs.
     fn fall_silent(&mut self) {
         self.hang_up();
-        self.talk.fetching = None;
+        self.talk.fetching.clear();
     }
 
     pub(super) fn load_again(&mut self, database: Database) {

@@ -114,8 +114,9 @@ pub(super) struct Talk {
     unsaid: BTreeSet<Scope>,
     /// Messages in a row that could not be read.
     unread: u32,
-    /// The chunk that was asked for. An answer to anything else came too late.
-    pub(super) fetching: Option<SnapshotWanted>,
+    /// The chunks that were asked for, one of a scope. An answer to anything else came too late.
+    pub(super) fetching: BTreeMap<Scope, SnapshotWanted>,
+    /// Whether what did not come is asked for again only after a while.
     pub(super) fetch_waits: bool,
     pub(super) fetch_attempts: u32,
     /// Scopes of which a chunk did not come, and how often in a row: the others come first.
@@ -146,7 +147,7 @@ impl Talk {
     pub(super) fn start(&mut self) {
         self.line = Line::Down;
         self.attempts = 0;
-        self.fetching = None;
+        self.fetching.clear();
         self.fetch_waits = false;
     }
     pub(super) fn forget(&mut self, scope: Scope) {
@@ -154,9 +155,7 @@ impl Talk {
         self.want_pull.remove(&scope);
         self.want_follow.remove(&scope);
         self.fetch_failures.remove(&scope);
-        if self.fetching.as_ref().is_some_and(|wanted| wanted.scope == scope) {
-            self.fetching = None;
-        }
+        self.fetching.remove(&scope);
     }
     /// Exponential backoff with full jitter: anything from nothing to the bound, so that devices a server lost together do
     /// not return together.
@@ -359,10 +358,8 @@ impl Replica {
                 self.effects.push(Effect::Wake { timer: Timer::Beat, after_ms: BEAT_EVERY_MS });
             }
             Timer::Settle => self.settle_is_due(),
-            Timer::Snapshot => {
-                self.talk.fetch_waits = false;
-                self.talk.fetching = None;
-            }
+            Timer::Snapshot if self.talk.fetch_waits => self.talk.fetch_waits = false,
+            Timer::Snapshot => self.talk.fetching.clear(),
             Timer::Alive => self.alive_rung(),
             Timer::Reconnect | Timer::Beat | Timer::Push | Timer::Pull => {}
         }

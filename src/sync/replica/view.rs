@@ -175,9 +175,16 @@ impl View {
         self.rules = Rules::of(base.records.range(span(Kind::Policy)).map(|(_, record)| &**record));
     }
 
-    /// Computes the record anew from base and its pending ops and puts it in its place in the indexes. Returns whatever
-    /// reads otherwise now: the record, and all below it when a pending deletion came or went.
-    pub fn refresh(&mut self, base: &Base, outbox: &mut Outbox, author: MemberId, key: Key) -> BTreeSet<Key> {
+    /// Computes the record anew from base and its pending ops and puts it in its place in the indexes. Adds whatever reads
+    /// otherwise now to `changed`: the record, and all below it when a pending deletion came or went.
+    pub fn refresh(
+        &mut self,
+        base: &Base,
+        outbox: &mut Outbox,
+        author: MemberId,
+        key: Key,
+        changed: &mut BTreeSet<Key>,
+    ) {
         let places = outbox.unlanded(key);
         if places.is_empty() {
             self.overlays.remove(&key);
@@ -189,11 +196,10 @@ impl View {
         self.place(key, now.as_deref());
         let pending_delete = now.is_none() && base.get(key).is_some();
         let moved = if pending_delete { self.buried.insert(key) } else { self.buried.remove(&key) };
-        let mut changed = BTreeSet::from([key]);
+        changed.insert(key);
         if moved {
             changed.extend(self.all_below(key));
         }
-        changed
     }
 
     fn fold(&self, base: &Base, outbox: &mut Outbox, author: MemberId, key: Key, places: &[Place]) -> Overlay {
