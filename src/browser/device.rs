@@ -280,8 +280,12 @@ impl Device {
         leptos::logging::warn!("{incident:?}");
         if let Some(reported) = for_the_server(incident) {
             let (member, device) = (self.me.member, self.me.device);
-            // What was to be mended is mended; whether somebody hears of it changes nothing here.
-            spawn_local(async move { incident::report(member, device, reported).await.unwrap_or_default() });
+            spawn_local(async move {
+                // What was to be mended is mended; whether somebody hears of it changes nothing here.
+                if let Err(error) = incident::report(member, device, reported).await {
+                    leptos::logging::warn!("the server was not told: {error}");
+                }
+            });
         }
         if *incident == Incident::Stranger {
             self.records.tell(

@@ -122,7 +122,12 @@ async fn epochs(database: &Path) -> BTreeMap<WorkspaceId, u64> {
     // It only read; what can be read of the epochs is read below.
     looked.close().await.ok();
     let Ok(store) = Sqlite::open(database).await else { return BTreeMap::new() };
-    let workspaces = store.workspaces().await.unwrap_or_default();
+    let workspaces = store.workspaces().await.unwrap_or_else(|error| {
+        terminal::say(&format!(
+            "What is in the database that is there cannot be read ({error}); the new epochs begin with the time."
+        ));
+        Vec::new()
+    });
     // Closing also writes the log of SQLite back into the file. Where it cannot, the log is kept beside the file.
     store.close().await.ok();
     workspaces.into_iter().map(|workspace| (workspace.id, workspace.epoch)).collect()
