@@ -160,8 +160,6 @@ impl Device {
                 Effect::Fetch(wanted) => self.fetch(wanted),
                 Effect::Wake { timer, after_ms } => self.wake(timer, after_ms),
                 Effect::Tell(notice) => self.tabs.say(&notice),
-                // Browsers slow the timers of hidden tabs down, so there an owner that is well seems frozen; nobody looks, either.
-                Effect::TakeOver if document().hidden() => {}
                 Effect::TakeOver => self.tabs.take_over(),
                 Effect::StandDown => self.tabs.stand_down(),
                 Effect::Show(keys) => self.show(&keys),

@@ -4,7 +4,7 @@
 use crate::sync::replica::{Event, Notice};
 use crate::sync::wire;
 use js_sys::{Function, Object, Promise, Reflect, Uint8Array};
-use leptos::prelude::window;
+use leptos::prelude::{document, window};
 use leptos::task::spawn_local;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -77,11 +77,12 @@ impl Tabs {
         }
     }
 
-    /// Takes the lock from a tab that no longer answers, which may be this one.
+    /// Takes the lock from a tab that no longer answers. This one may have it already, and only have given its work up.
     pub fn take_over(self: &Rc<Self>) {
         if self.release.borrow().is_some() {
             (self.tell)(Event::Elected);
-        } else {
+        } else if !document().hidden() {
+            // Browsers slow the timers of hidden tabs down, so there an owner that is well seems frozen; nobody looks, either.
             self.clone().ask(Ask::Stealing);
         }
     }
