@@ -176,7 +176,7 @@ impl Replica {
         };
         let fetching = &self.talk.fetching;
         let has_large = fetching.keys().any(large);
-        let may = |scope: &Scope| !fetching.contains_key(scope) && !(has_large && large(scope));
+        let may = |scope: &Scope| !(fetching.contains_key(scope) || has_large && large(scope));
         let copies = self.base.scopes.iter().filter(|(scope, copy)| !copy.row.leaving && may(scope));
         let loading = copies.filter_map(|(scope, copy)| Some((*scope, copy.row.loading.as_ref()?)));
         let (scope, loading) = loading.min_by_key(|(scope, _)| rank(scope))?;

@@ -667,7 +667,8 @@ impl Replica {
         if !writes.is_empty() {
             self.save_base(writes);
         }
-        for scope in &pulled.gone {
+        // Of what was filled anew since it was asked for, the answer knows nothing.
+        for scope in pulled.gone.iter().filter(|scope| asked.contains(scope)) {
             if let Some(copy) = self.base.scopes.get_mut(scope) {
                 copy.doubted |= copy.row.tidemark > pulled.head;
             }
