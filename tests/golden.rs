@@ -254,7 +254,7 @@ fn what_follows_a_chunk_is_told_by_its_cover() {
     let found = messages().into_iter().find(|(name, _)| *name == "snapshot_chunk").map(|(_, bytes)| bytes);
     let last: SnapshotChunk = wire::decode(&found.expect("a chunk")).expect("reads");
     let amid = SnapshotChunk { next: Some((2, RecordId(id(7)))), ..last.clone() };
-    let follows = |chunk: &SnapshotChunk| wire::next_chunk(&encoded(wire::encode(chunk)));
+    let follows = |chunk: &SnapshotChunk| wire::next_chunk(&wire::encode(chunk).expect("encodes"));
     let wanted = SnapshotWanted { scope: Scope::Workspace, at: Some(4), after: Some((2, RecordId(id(7)))) };
     assert_eq!(follows(&amid), Some(wanted));
     assert_eq!(follows(&last), None);
