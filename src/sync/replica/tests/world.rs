@@ -113,8 +113,8 @@ pub struct World {
     machines: Vec<Machine>,
     tabs: BTreeMap<usize, Tab>,
     online: bool,
-    /// Which scopes became complete in which tab, in order.
-    completed: Vec<(usize, Scope)>,
+    /// Of which scopes which tab asked for a chunk, in order.
+    asked: Vec<(usize, Scope)>,
     refuse_next: Option<Code>,
     choke: Option<String>,
     /// The next answer of this sort is lost, and nothing else is.
@@ -182,7 +182,7 @@ impl World {
             discarded: BTreeSet::new(),
             refusals: Vec::new(),
             incidents: Vec::new(),
-            completed: Vec::new(),
+            asked: Vec::new(),
         };
         for (device, member) in members.iter().enumerate() {
             let member = MemberId(Uuid::from_u128(0xA0 + member));
@@ -353,8 +353,7 @@ impl World {
                 }
                 Effect::Refuse(_, reasons) => self.refusals.extend(reasons),
                 Effect::Report(incident) => self.incidents.push(incident),
-                Effect::Complete(scope) => self.completed.push((number, scope)),
-                Effect::Show(_) | Effect::Say(_) | Effect::Purged(_) => {}
+                Effect::Show(_) | Effect::Say(_) | Effect::Complete(_) | Effect::Purged(_) => {}
             }
         }
     }
@@ -478,8 +477,8 @@ impl World {
     pub fn member(&self, device: usize) -> MemberId {
         self.machines[device].identity.member
     }
-    pub fn completed(&self, number: usize) -> Vec<Scope> {
-        self.completed.iter().filter(|(tab, _)| *tab == number).map(|(_, scope)| *scope).collect()
+    pub fn asked(&self, number: usize) -> Vec<Scope> {
+        self.asked.iter().filter(|(tab, _)| *tab == number).map(|(_, scope)| *scope).collect()
     }
     pub fn incidents(&mut self) -> Vec<Incident> {
         std::mem::take(&mut self.incidents)
@@ -790,6 +789,7 @@ impl World {
         let fails = !self.online || (faults && self.dice.one_in(5));
         let Some(tab) = self.tabs.get_mut(&number) else { return false };
         let Some(wanted) = tab.fetches.pop_front() else { return false };
+        self.asked.push((number, wanted.scope));
         let member = self.machines[tab.device].identity.member;
         let chunk = self.snapshot(member, &wanted).filter(|_| !fails);
         let bytes = chunk.map(|chunk| encode(&chunk).expect("encodes"));
