@@ -49,7 +49,7 @@ async function untilLive(page: Page): Promise<void> {
   await page.waitForFunction(() => document.querySelector('[data-testid="sync-state"]')?.textContent?.match(/^(live|needs)/));
 }
 
-/** What a page asked for before the first click did something, in KiB as it travelled, headers included. */
+/** What had arrived when the first click did something, in KiB as it travelled, headers included. */
 async function downloadOf(page: Page, path: string): Promise<string> {
   await page.addInitScript(() => {
     const look = new MutationObserver(() => {
@@ -65,7 +65,7 @@ async function downloadOf(page: Page, path: string): Promise<string> {
   const bytes = await page.evaluate(() => {
     const alive = performance.getEntriesByName("alive")[0]!.startTime;
     const loaded = [...performance.getEntriesByType("navigation"), ...performance.getEntriesByType("resource")];
-    const before = loaded.filter((entry) => entry.startTime < alive) as PerformanceResourceTiming[];
+    const before = (loaded as PerformanceResourceTiming[]).filter(({ responseEnd }) => responseEnd <= alive);
     return before.reduce((sum, { transferSize }) => sum + transferSize, 0);
   });
   return `${(bytes / 1024).toFixed(0)} KiB`;
