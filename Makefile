@@ -33,7 +33,7 @@ setup: ## Install everything that any target needs, and nothing that is already 
 .PHONY: dev
 dev: ## Rebuild and reload on every change, at 127.0.0.1:3000.
 	@scripts/setup.sh compiler packages tools watcher
-	@$(ENV) exec cargo leptos watch --split
+	@$(ENV) exec cargo leptos watch --split -- demo
 
 # As many connections as the figure for idle ones opens, on both ends.
 .PHONY: bench
