@@ -13,6 +13,19 @@ cargo build --release --locked --features ssr --bin tidemark --examples
 cargo build --profile wasm-release --locked --lib --features hydrate \
   --target wasm32-unknown-unknown --target-dir target/front
 
+# What follows takes minutes, and always gives the same from the same. Beside the site stands what it was made from and what
+# it was; `make dev` writes another over it.
+digests() { find "$@" -type f -print0 | LC_ALL=C sort -z | xargs -0 sha256sum | sha256sum; }
+made_of() {
+  digests target/front/wasm32-unknown-unknown/wasm-release/tidemark.wasm public style src/app scripts/env.sh \
+    scripts/build.sh scripts/site.mjs package-lock.json Cargo.lock
+}
+made() { digests target/site target/release/hash.txt; }
+if [ -d target/site ] && [ "$(made_of; made 2>/dev/null)" = "$(cat target/site.made 2>/dev/null)" ]; then
+  echo "  the browser's half: nothing has changed"
+  exit 0
+fi
+
 # Put together beside the old one and exchanged at the end: a server that is running never serves half of each.
 site=target/site.new
 rm -rf "$site"
@@ -40,3 +53,4 @@ printf '%s\0' "$parts"/*.wasm | xargs -0 -P "$(nproc)" -I part bash -c 'optimise
 node scripts/site.mjs "$site" target/release/hash.txt
 rm -rf target/site
 mv "$site" target/site
+{ made_of; made; } >target/site.made

@@ -43,3 +43,8 @@ export LEPTOS_OUTPUT_NAME=tidemark
 # Leptos then erases the types of components where one contains another. Without it a page is one type as deep as the
 # page, and compiling the screens takes longer than compiling everything else.
 export RUSTFLAGS='--cfg erase_components'
+
+# SQLite as its own build makes it for Linux, where the library's crate does not: `fdatasync` writes what a file holds and
+# how long it is, without which nothing is found again, and not when it was changed, which would be a second write for every
+# commit. And it keeps no account of its memory across connections, which is a lock that nobody asks for.
+export LIBSQLITE3_FLAGS='-DHAVE_FDATASYNC=1 -DSQLITE_DEFAULT_MEMSTATUS=0 -USQLITE_ENABLE_MEMORY_MANAGEMENT'

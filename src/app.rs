@@ -37,6 +37,12 @@ use std::sync::Arc;
 #[derive(Clone)]
 pub struct WhenShown(pub Arc<dyn Fn(Records) + Send + Sync>);
 
+/// Text of no meaning and of a random length, for a page that is packed on its way: without it the size of a packed page tells
+/// whoever listens, and had somebody's words put into it, whether they resemble what else it holds. (BREACH; Palacios and
+/// others, "HTB: Heal The BREACH", 2022.) Whoever answers the request provides it as a context.
+#[derive(Clone)]
+pub struct Padding(pub String);
+
 /// The document around a page rendered with its data. Whoever answers the request provides a `Seed` as a context.
 pub fn shell(options: LeptosOptions) -> impl IntoView {
     document_around(options, "server", view! { <App/> }.into_any())
@@ -49,11 +55,13 @@ pub fn bare_shell(options: LeptosOptions) -> impl IntoView {
 }
 
 fn document_around(options: LeptosOptions, boot: &'static str, body: AnyView) -> impl IntoView {
+    let padding = use_context::<Padding>().map(|Padding(text)| view! { <meta name="padding" content=text/> });
     view! {
         <!DOCTYPE html>
         <html lang="en" data-boot=boot>
             <head>
                 <meta charset="utf-8"/>
+                {padding}
                 <meta name="viewport" content="width=device-width, initial-scale=1, viewport-fit=cover"/>
                 <meta name="color-scheme" content="light dark"/>
                 <meta name="theme-color" media="(prefers-color-scheme: light)" content="#f7f8f9"/>

@@ -32,7 +32,7 @@ const BODY_BYTES_MAX: usize = MESSAGE_BYTES_MAX + 4 * 1024;
 const ANSWER_WAIT: Duration = Duration::from_secs(30);
 /// For whatever is not a rendered page, which sends its own with a nonce: nothing in it may run.
 const POLICY_DEFAULT: &str = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'";
-/// A message smaller than this fits into a few packets either way.
+/// A message or a page smaller than this fits into a few packets either way.
 const PACKED_ABOVE_BYTES: u16 = 4 * 1024;
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -72,13 +72,15 @@ pub fn around(routes: Router<AppState>, state: &AppState) -> Router<AppState> {
     )
 }
 
-/// Packs large messages for whoever can unpack them. Never a page: it leaves in parts, which packing would hold back, and its
-/// secrets would stand beside what somebody else wrote (BREACH).
+/// Packs large messages and pages for whoever can unpack them. A page leaves whole then, not in parts; it is rendered in
+/// milliseconds, from records that were read before. What somebody else wrote stands in it beside its reader's own, so each
+/// has `app::Padding`.
 fn packing() -> CompressionLayer<impl Predicate> {
-    let message = |_: StatusCode, _: Version, headers: &HeaderMap, _: &Extensions| {
-        headers.get(CONTENT_TYPE).is_some_and(|kind| kind == "application/msgpack")
+    let packed = |_: StatusCode, _: Version, headers: &HeaderMap, _: &Extensions| {
+        let kind = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
+        kind.is_some_and(|kind| kind == "application/msgpack" || kind.starts_with("text/html"))
     };
-    let large = SizeAbove::new(PACKED_ABOVE_BYTES).and(message);
+    let large = SizeAbove::new(PACKED_ABOVE_BYTES).and(packed);
     CompressionLayer::new().br(false).quality(CompressionLevel::Fastest).compress_when(large)
 }
 

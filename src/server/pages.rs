@@ -3,7 +3,7 @@
 
 use crate::api::ApiError;
 use crate::api::seed::Seed;
-use crate::app::bare_shell;
+use crate::app::{Padding, bare_shell};
 use crate::server::caller;
 use crate::server::config::Config;
 use crate::server::errors::status;
@@ -52,6 +52,7 @@ fn failed(error: &ApiError) -> Response {
 
 /// What a page or a server function finds as Leptos contexts besides the state; and the rules for its answer.
 pub fn context() {
+    provide_context(padding());
     if let Some(parts) = use_context::<Parts>()
         && let Some(seed) = parts.extensions.get::<Arc<Seed>>()
     {
@@ -64,6 +65,17 @@ pub fn context() {
     if let Some(policy) = policy {
         response.insert_header(CONTENT_SECURITY_POLICY, policy);
     }
+}
+
+/// Of 0 to 255 bytes, which no packing makes smaller than half of their digits.
+fn padding() -> Padding {
+    let mut random = [0_u8; 256];
+    if let Err(error) = getrandom::fill(&mut random) {
+        // Such a machine makes no session either.
+        tracing::error!(%error, "The machine gives no random bytes; a page leaves without padding.");
+    }
+    let [length, text @ ..] = random;
+    Padding(text.iter().take(usize::from(length)).map(|byte| format!("{byte:02x}")).collect())
 }
 
 /// What a page may load and run. `wasm-unsafe-eval` allows WebAssembly to be compiled and nothing else; styles in attributes

@@ -1,7 +1,9 @@
 //! Rendered pages: with whose data, and without.
 
 use crate::app::{Browser, TestApp, note, private_project, text};
+use axum::body::{Body, to_bytes};
 use axum::http::StatusCode;
+use std::collections::BTreeSet;
 use tidemark::api::seed::Seed;
 use tidemark::model::choice::Role;
 
@@ -27,6 +29,22 @@ async fn the_shell_for_offline_use_holds_nobodys_data() {
     let page = text(ada.get("/shell").await).await;
     assert!(page.contains("data-boot=\"device\""), "{page}");
     assert!(!page.contains("ada@example.org") && !page.contains("Quay inspection"));
+}
+
+/// Whoever has words put into a page and listens learns nothing from how large it is.
+#[tokio::test]
+async fn a_page_is_packed_and_no_two_are_of_one_size() {
+    let app = TestApp::start().await;
+    let (ada, _) = app.owner("Ada").await;
+    let mut sizes = BTreeSet::new();
+    for _ in 0..4 {
+        let request = ada.request("GET", "/").header("accept-encoding", "gzip").body(Body::empty()).unwrap();
+        let response = ada.app.ask(request, ada.address).await;
+        assert_eq!(response.headers()["content-encoding"], "gzip");
+        sizes.insert(to_bytes(response.into_body(), 8 << 20).await.unwrap().len());
+    }
+    // Four of 256 lengths that are all the same would be chance one time in ten million.
+    assert!(sizes.len() > 1, "{sizes:?}");
 }
 
 #[tokio::test]
