@@ -15,9 +15,7 @@ async function toDashboard(page: Page): Promise<void> {
 test("what one person does shows up with their name on another's dashboard, and one's own while it waits", async ({ member }) => {
   const ada = await member("Ada");
   const bo = await member("Bo");
-  const hers = await ProjectScreen.make(ada.page, "North shore cable");
-  await hers.addUnder("Route", "Walk the route");
-  await expectSync(ada.page, "live");
+  const hers = await ProjectScreen.makeCable(ada.page);
 
   const his = widget(bo.page, "Recent activity");
   await expect(his.getByRole("listitem").first()).toContainText("Ada added the task Walk the route");

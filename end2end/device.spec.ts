@@ -5,9 +5,7 @@ import { expectSync, ProjectScreen } from "./project.ts";
 test("a frozen tab that owns the network is replaced, and agrees when it runs again", async ({ member }) => {
   const ada = await member("Ada");
   const bo = await member("Bo");
-  const first = await ProjectScreen.make(ada.page, "North shore cable");
-  await first.addUnder("Route", "Walk the route");
-  await expectSync(ada.page, "live");
+  const first = await ProjectScreen.makeCable(ada.page);
   const his = await first.on(bo.page);
   const second = new ProjectScreen(await ada.newTab(ada.page.url()));
   await expectSync(second.page, "live");
@@ -29,9 +27,7 @@ test("a frozen tab that owns the network is replaced, and agrees when it runs ag
 test("edits leave without a tab, once there is a network again", async ({ member }) => {
   const ada = await member("Ada", "kept");
   const bo = await member("Bo");
-  const hers = await ProjectScreen.make(ada.page, "North shore cable");
-  await hers.addUnder("Route", "Walk the route");
-  await expectSync(ada.page, "live");
+  const hers = await ProjectScreen.makeCable(ada.page);
   const address = ada.page.url();
   const his = await hers.on(bo.page);
   await ada.becomeReadyForOffline();
@@ -86,9 +82,7 @@ test("a browser that stores nothing says so, and edits still arrive", async ({ m
 test("a copy that the browser throws away is fetched again, and what waits is kept", async ({ member }) => {
   const ada = await member("Ada", "kept");
   const bo = await member("Bo");
-  const hers = await ProjectScreen.make(ada.page, "North shore cable");
-  await hers.addUnder("Route", "Walk the route");
-  await expectSync(ada.page, "live");
+  const hers = await ProjectScreen.makeCable(ada.page);
   const address = ada.page.url();
   const his = await hers.on(bo.page);
   await ada.becomeReadyForOffline();

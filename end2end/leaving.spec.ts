@@ -6,9 +6,7 @@ import { expectSync, ProjectScreen } from "./project.ts";
 
 /** Ada's only step has a second task that the server knows nothing of. */
 async function withAnEditThatWaits(ada: Person): Promise<ProjectScreen> {
-  const project = await ProjectScreen.make(ada.page, "North shore cable");
-  await project.addUnder("Route", "Walk the route");
-  await expectSync(ada.page, "live");
+  const project = await ProjectScreen.makeCable(ada.page);
   await ada.holdEditsBack();
   await project.addUnder("Route", "Count the culverts");
   await expectSync(ada.page, /1 waiting|syncing 1/);

@@ -5,9 +5,7 @@ import { expectSync, ProjectScreen } from "./project.ts";
 test("work goes on offline, through a reload and a closed browser, and arrives", async ({ member }) => {
   const ada = await member("Ada", "kept");
   const bo = await member("Bo");
-  const hers = await ProjectScreen.make(ada.page, "North shore cable");
-  await hers.addUnder("Route", "Walk the route");
-  await expectSync(ada.page, "live");
+  const hers = await ProjectScreen.makeCable(ada.page);
   const his = await hers.on(bo.page);
   await ada.becomeReadyForOffline();
 
@@ -47,9 +45,7 @@ test("work goes on offline, through a reload and a closed browser, and arrives",
 test("a project that was never opened here is there offline too", async ({ member }) => {
   const ada = await member("Ada");
   const bo = await member("Bo");
-  const hers = await ProjectScreen.make(ada.page, "North shore cable");
-  await hers.addUnder("Route", "Walk the route");
-  await expectSync(ada.page, "live");
+  const hers = await ProjectScreen.makeCable(ada.page);
   await expect(bo.page.getByText("North shore cable").first()).toBeVisible();
   await expectSync(bo.page, "live");
   await bo.becomeReadyForOffline();

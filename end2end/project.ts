@@ -13,6 +13,14 @@ export class ProjectScreen {
     return screen;
   }
 
+  /** Makes the project "North shore cable" with the task "Walk the route" in it, and waits until the server has it. */
+  static async makeCable(page: Page): Promise<ProjectScreen> {
+    const screen = await ProjectScreen.make(page, "North shore cable");
+    await screen.addUnder("Route", "Walk the route");
+    await expectSync(page, "live");
+    return screen;
+  }
+
   static async makeEmpty(page: Page, title: string): Promise<ProjectScreen> {
     await page.getByRole("navigation", { name: "Main" }).getByRole("link", { name: "Projects" }).click();
     await page.getByLabel("Name of the new project").fill(title);

@@ -5,9 +5,7 @@ import { expectSync, ProjectScreen } from "./project.ts";
 test("a tab that owned the network is replaced when it is killed", async ({ member }) => {
   const ada = await member("Ada");
   const bo = await member("Bo");
-  const first = await ProjectScreen.make(ada.page, "North shore cable");
-  await first.addUnder("Route", "Walk the route");
-  await expectSync(ada.page, "live");
+  const first = await ProjectScreen.makeCable(ada.page);
   const his = await first.on(bo.page);
 
   const second = new ProjectScreen(await ada.newTab(ada.page.url()));
@@ -29,9 +27,7 @@ test("a tab that owned the network is replaced when it is killed", async ({ memb
 
 test("tabs agree while the network is gone", async ({ member }) => {
   const ada = await member("Ada");
-  const first = await ProjectScreen.make(ada.page, "North shore cable");
-  await first.addUnder("Route", "Walk the route");
-  await expectSync(ada.page, "live");
+  const first = await ProjectScreen.makeCable(ada.page);
   const second = new ProjectScreen(await ada.newTab(ada.page.url()));
   await expectSync(second.page, "live");
 
@@ -51,9 +47,7 @@ test("tabs agree while the network is gone", async ({ member }) => {
 test("a tab that can store nothing any more leaves the network to the others", async ({ member }) => {
   const ada = await member("Ada");
   const bo = await member("Bo");
-  const first = await ProjectScreen.make(ada.page, "North shore cable");
-  await first.addUnder("Route", "Walk the route");
-  await expectSync(ada.page, "live");
+  const first = await ProjectScreen.makeCable(ada.page);
   const his = await first.on(bo.page);
   const second = new ProjectScreen(await ada.newTab(ada.page.url()));
   await expectSync(second.page, "live");

@@ -6,6 +6,7 @@ use crate::model::id::MemberId;
 use crate::sync::wire::{self, SnapshotWanted};
 use futures::channel::oneshot;
 use js_sys::Promise;
+use leptos::logging::warn;
 use leptos::task::spawn_local;
 use serde_bytes::ByteBuf;
 use std::cell::RefCell;
@@ -45,7 +46,8 @@ impl Chunks {
         if let Some(next) = chunk.as_deref().and_then(wire::next_chunk) {
             self.clone().fetch_ahead(next);
             // The request leaves before this thread is busy with what has come.
-            JsFuture::from(Promise::resolve(&JsValue::UNDEFINED)).await.ok();
+            let turn = JsFuture::from(Promise::resolve(&JsValue::UNDEFINED)).await;
+            turn.inspect_err(|error| warn!("a promise that is kept was broken: {error:?}")).ok();
         }
         chunk
     }
@@ -58,7 +60,9 @@ impl Chunks {
     }
 
     async fn ask(&self, wanted: &SnapshotWanted) -> Chunk {
-        let message = wire::encode(wanted).ok()?;
-        snapshot(self.member, ByteBuf::from(message)).await.ok().map(ByteBuf::into_vec)
+        // Whatever stood in the way, the replica asks again later.
+        let message = wire::encode(wanted).inspect_err(|error| warn!("a chunk was not asked for: {error}")).ok()?;
+        let chunk = snapshot(self.member, ByteBuf::from(message)).await;
+        chunk.inspect_err(|error| warn!("a chunk did not come: {error}")).ok().map(ByteBuf::into_vec)
     }
 }

@@ -347,14 +347,15 @@ pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, WireError> {
     if bytes.len() > MESSAGE_BYTES_MAX {
         return Err(WireError::TooLarge(bytes.len()));
     }
-    let mut rest = bytes;
-    let mut reader = rmp_serde::Deserializer::new(&mut rest);
+    // Over the bytes where they lie: from anything else it copies every text once more.
+    let mut reader = rmp_serde::Deserializer::from_read_ref(bytes);
     reader.set_max_depth(DEPTH_MAX);
     let message = T::deserialize(&mut reader).map_err(|error| WireError::Malformed(error.to_string()))?;
-    if !rest.is_empty() {
-        return Err(WireError::Malformed("bytes after the end".to_owned()));
+    // At the end there is not even a marker to read. Anything but a number goes no further than its marker.
+    match u8::deserialize(&mut reader) {
+        Err(rmp_serde::decode::Error::InvalidMarkerRead(_)) => Ok(message),
+        _ => Err(WireError::Malformed("bytes after the end".to_owned())),
     }
-    Ok(message)
 }
 
 /// What follows a chunk of a snapshot, read without unpacking its records; `None` after the last one, and where the bytes are
