@@ -6,10 +6,11 @@ use crate::model::id::{DeviceId, MemberId, OpId, RecordId, WorkspaceId};
 use crate::model::record::{Record, Version};
 use crate::model::scope::Scope;
 use crate::sync::op::{Entry, Op, Receipt};
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 /// The version of the conversation. A server answers an older device's hello with `Refused`, in words.
 pub const PROTOCOL: u16 = 1;
@@ -196,15 +197,15 @@ pub struct SnapshotChunk {
     /// The workspace's head when the first chunk was read: the tidemark after the last chunk.
     #[serde(rename = "s")]
     pub at: Version,
-    /// Live records in order of (priority, id).
-    #[serde(rename = "r")]
-    pub records: Vec<Record>,
-    /// Where the next chunk starts; `None` on the last.
+    /// Where the next chunk starts; `None` on the last. Before the records, for `next_chunk`.
     #[serde(rename = "a", default)]
     pub next: Option<(u8, RecordId)>,
     /// How many live records the scope had when this chunk was read.
     #[serde(rename = "n")]
     pub count: u64,
+    /// Live records in order of (priority, id).
+    #[serde(rename = "r")]
+    pub records: Vec<Record>,
 }
 
 /// Frozen ops, in the device's order.
@@ -358,21 +359,37 @@ pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, WireError> {
     }
 }
 
-/// What follows a chunk of a snapshot, read without unpacking its records; `None` after the last one, and where the bytes are
-/// no chunk.
+/// What follows a chunk of a snapshot, read from what stands before its records; `None` after the last one, and where the
+/// bytes are no chunk.
 pub fn next_chunk(chunk: &[u8]) -> Option<SnapshotWanted> {
-    /// `SnapshotChunk` without what it carries.
-    #[derive(Deserialize)]
+    /// What stands there, put down as it is read.
+    #[derive(Default)]
     struct Cover {
-        #[serde(rename = "p")]
-        scope: Scope,
-        #[serde(rename = "s")]
-        at: Version,
-        #[serde(rename = "a", default)]
-        next: Option<(u8, RecordId)>,
+        scope: Option<Scope>,
+        at: Option<Version>,
+        after: Option<(u8, RecordId)>,
     }
-    let cover: Cover = decode(chunk).ok()?;
-    Some(SnapshotWanted { scope: cover.scope, at: Some(cover.at), after: Some(cover.next?) })
+    impl<'de> Visitor<'de> for &mut Cover {
+        type Value = ();
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a chunk")
+        }
+        fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<(), M::Error> {
+            loop {
+                match map.next_key::<&str>()? {
+                    Some("p") => self.scope = Some(map.next_value()?),
+                    Some("s") => self.at = Some(map.next_value()?),
+                    Some("a") => self.after = map.next_value()?,
+                    Some("e" | "v" | "n") => drop(map.next_value::<IgnoredAny>()?),
+                    _ => return Ok(()),
+                }
+            }
+        }
+    }
+    let mut cover = Cover::default();
+    // It says that not everything was read, or that this is no chunk; then nothing was put down.
+    rmp_serde::Deserializer::from_read_ref(chunk).deserialize_map(&mut cover).ok();
+    Some(SnapshotWanted { scope: cover.scope?, at: Some(cover.at?), after: Some(cover.after?) })
 }
 
 /// Decodes a frozen op.

@@ -119,11 +119,9 @@ impl Base {
     /// Puts a complete snapshot in the place of whatever the scope held.
     pub fn install(&mut self, scope: Scope, records: Vec<Record>) {
         self.records.retain(|_, record| record.scope != scope);
-        for record in records {
-            if !record.deleted {
-                self.records.insert(record.key(), Arc::new(record));
-            }
-        }
+        let live = records.into_iter().filter(|record| !record.deleted);
+        let live: BTreeMap<Key, Arc<Record>> = live.map(|record| (record.key(), Arc::new(record))).collect();
+        add_all(&mut self.records, live);
         let copy = self.scopes.entry(scope).or_default();
         copy.exact = false;
         copy.doubted = false;
@@ -140,6 +138,15 @@ impl Base {
     /// The scope whose records lie under this generation.
     pub fn scope_of(&self, generation: Generation) -> Option<Scope> {
         self.scopes.iter().find(|(_, copy)| copy.row.generation == Some(generation)).map(|(scope, _)| *scope)
+    }
+}
+
+/// Adds records. Many are put together with what is there, which walks over both; few find their places one by one.
+fn add_all(records: &mut BTreeMap<Key, Arc<Record>>, mut more: BTreeMap<Key, Arc<Record>>) {
+    if more.len() > records.len() / 16 {
+        records.append(&mut more);
+    } else {
+        records.extend(more);
     }
 }
 

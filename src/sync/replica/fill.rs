@@ -256,8 +256,7 @@ impl Replica {
         copy.row.tidemark = loading.at.unwrap_or(0);
         copy.row.epoch = epoch;
         let records = std::mem::take(&mut copy.staged);
-        self.marked.extend(before);
-        self.marked.extend(records.iter().map(|record| record.key()));
+        self.marked.append(&mut before.into_iter().chain(records.iter().map(|record| record.key())).collect());
         self.base.install(scope, records);
         // What was offered again to a restored server was hidden while the old base still showed it.
         let hidden: Vec<Place> = self
