@@ -104,8 +104,13 @@ fn taking_over() -> bool {
 
 /// Lets some time pass before the next attempt to fetch a file.
 pub async fn wait_to_fetch_again() {
+    wait(FETCH_AGAIN_MS).await;
+}
+
+/// Lets so many milliseconds pass.
+pub async fn wait(wait_ms: u64) {
     let (rung, ring) = oneshot::channel();
-    dom::later(FETCH_AGAIN_MS, move || {
+    dom::later(wait_ms, move || {
         // Nobody listens any more when the person has gone elsewhere.
         rung.send(()).ok();
     });

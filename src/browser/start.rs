@@ -4,11 +4,13 @@
 
 use crate::api::seed::{Seed, Viewer};
 use crate::app::pages::NotFetched;
-use crate::app::records::Records;
+use crate::app::records::{Link, Records};
 use crate::app::{App, WhenShown, pages};
 use crate::browser::worker::Worker;
 use crate::browser::{device, profile};
+
 use futures::channel::oneshot;
+use futures::future::select;
 use leptos::mount::{hydrate_from_async, mount_to_body};
 use leptos::prelude::*;
 use leptos::wasm_split::wasm_split;
@@ -18,6 +20,9 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use wasm_bindgen_futures::spawn_local;
+
+/// The other pages are fetched after this time at the latest, however much of the records is still on its way.
+const CALM_WAIT_MS: u64 = 5_000;
 
 /// What stands on the page, and what it needs.
 enum Page {
@@ -78,6 +83,7 @@ fn provide_device(drawn: oneshot::Receiver<()>) {
         let worker = Worker::register(move || records.set_update_ready());
         // Not followed: who is signed in changes only with the page.
         let viewer: Option<Viewer> = records.viewer().get_untracked();
+        let calmed = once_calm(records);
         spawn_local(async move {
             // It is either drawn, or the application broke and said so.
             if drawn.await.is_err() {
@@ -87,12 +93,32 @@ fn provide_device(drawn: oneshot::Receiver<()>) {
             let Some(viewer) = viewer else { return };
             profile::keep_viewer(&viewer);
             open_device(records, viewer, worker).await;
-            // So that every page opens whatever becomes of the network, or of the build this page came with.
+            // The other pages come last, because what is not here yet of the records is wanted sooner, and not much later:
+            // from then on every page opens whatever becomes of the network, or of the build this page came with.
+            select(calmed, Box::pin(pages::wait(CALM_WAIT_MS))).await;
             if let Err(error) = pages::fetch_all().await {
                 leptos::logging::warn!("{error}");
             }
         });
     })));
+}
+
+/// Told once nothing is on its way to this device any more, or nothing can be.
+fn once_calm(records: Records) -> oneshot::Receiver<()> {
+    let (calm, calmed) = oneshot::channel();
+    let (calm, status) = (SendWrapper::new(RefCell::new(Some(calm))), records.status());
+    Effect::new(move |_| {
+        let arriving = status.with(|status| match status.link {
+            Link::Joining => true,
+            Link::Live => !status.missing.is_empty(),
+            Link::Offline | Link::SignedOut | Link::Revoked | Link::UpdateNeeded => false,
+        });
+        if let Some(calm) = calm.borrow_mut().take_if(|_| !arriving) {
+            // Nobody waits any more where it took too long.
+            calm.send(()).ok();
+        }
+    });
+    calmed
 }
 
 /// Starts the device as soon as its code is here. What a person does until then waits in `Records`.
