@@ -39,9 +39,9 @@ pub struct WhenShown(pub Arc<dyn Fn(Records) + Send + Sync>);
 
 /// Text of no meaning and of a random length, for a page that is packed on its way: without it the size of a packed page tells
 /// whoever listens, and had somebody's words put into it, whether they resemble what else it holds. (BREACH; Palacios and
-/// others, "HTB: Heal The BREACH", 2022.) Whoever answers the request provides it as a context.
-#[derive(Clone)]
-pub struct Padding(pub String);
+/// others, "HTB: Heal The BREACH", 2022.) Whoever answers the request provides what makes it as a context.
+#[derive(Clone, Copy)]
+pub struct Padding(pub fn() -> String);
 
 /// The document around a page rendered with its data. Whoever answers the request provides a `Seed` as a context.
 pub fn shell(options: LeptosOptions) -> impl IntoView {
@@ -55,7 +55,7 @@ pub fn bare_shell(options: LeptosOptions) -> impl IntoView {
 }
 
 fn document_around(options: LeptosOptions, boot: &'static str, body: AnyView) -> impl IntoView {
-    let padding = use_context::<Padding>().map(|Padding(text)| view! { <meta name="padding" content=text/> });
+    let padding = use_context::<Padding>().map(|Padding(make)| view! { <meta name="padding" content=make()/> });
     view! {
         <!DOCTYPE html>
         <html lang="en" data-boot=boot>

@@ -52,7 +52,7 @@ fn failed(error: &ApiError) -> Response {
 
 /// What a page or a server function finds as Leptos contexts besides the state; and the rules for its answer.
 pub fn context() {
-    provide_context(padding());
+    provide_context(Padding(padding));
     if let Some(parts) = use_context::<Parts>()
         && let Some(seed) = parts.extensions.get::<Arc<Seed>>()
     {
@@ -68,14 +68,14 @@ pub fn context() {
 }
 
 /// Of 0 to 255 bytes, which no packing makes smaller than half of their digits.
-fn padding() -> Padding {
+fn padding() -> String {
     let mut random = [0_u8; 256];
     if let Err(error) = getrandom::fill(&mut random) {
         // Such a machine makes no session either.
         tracing::error!(%error, "The machine gives no random bytes; a page leaves without padding.");
     }
     let [length, text @ ..] = random;
-    Padding(text.iter().take(usize::from(length)).map(|byte| format!("{byte:02x}")).collect())
+    text.iter().take(usize::from(length)).map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// What a page may load and run. `wasm-unsafe-eval` allows WebAssembly to be compiled and nothing else; styles in attributes
