@@ -31,7 +31,7 @@ setup: ## Install everything that any target needs, and nothing that is already 
 	@scripts/setup.sh compiler packages tools browser watcher
 
 .PHONY: dev
-dev: ## Rebuild and reload on every change, at 127.0.0.1:3000.
+dev: ## Rebuild on every change and serve it at 127.0.0.1:3000; reload the page yourself.
 	@scripts/setup.sh compiler packages tools watcher
 	@$(ENV) exec cargo leptos watch --split -- demo
 
