@@ -54,3 +54,14 @@ test("a project that was never opened here is there offline too", async ({ membe
   const his = await hers.on(bo.page);
   await expect(his.row("Walk the route")).toBeVisible();
 });
+
+test("the pages that were not opened yet arrive by themselves, and open without a network", async ({ member }) => {
+  const ada = await member("Ada");
+  await expectSync(ada.page, "live");
+  // Of this page's own requests: what the service worker fetches for later does not count.
+  const arrived = () => ada.page.evaluate(() => performance.getEntriesByType("resource").map(({ name }) => name).join(" "));
+  for (const file of ["split_door", "split_work", "split_upkeep"]) await expect.poll(arrived).toContain(file);
+  await ada.goOffline();
+  await ada.page.getByRole("navigation", { name: "Main" }).getByRole("link", { name: "Members" }).click();
+  await expect(ada.page.getByRole("heading", { level: 1, name: "Members" })).toBeVisible();
+});

@@ -44,7 +44,8 @@ cp "$parts/__wasm_split.js" "$site/pkg/"
 # Only what every browser that can run Tidemark has had for years. Inlining saves a twentieth of what a browser unpacks and
 # costs as much of what it downloads. It warns of names of locals, which it drops anyway.
 optimise() {
-  wasm-opt -Oz --skip-pass=inlining-optimizing --enable-bulk-memory --enable-bulk-memory-opt --enable-nontrapping-float-to-int --enable-sign-ext \
+  wasm-opt -Oz --skip-pass=inlining-optimizing \
+    --enable-bulk-memory --enable-bulk-memory-opt --enable-nontrapping-float-to-int --enable-sign-ext \
     --enable-mutable-globals --enable-reference-types --enable-multivalue --output "$2/pkg/${1##*/}" "$1" \
     2> >(grep -v '^warning: unknown name subsection' >&2)
 }

@@ -37,9 +37,10 @@ use std::sync::Arc;
 #[derive(Clone)]
 pub struct WhenShown(pub Arc<dyn Fn(Records) + Send + Sync>);
 
-/// Text of no meaning and of a random length, for a page that is packed on its way: without it the size of a packed page tells
-/// whoever listens, and had somebody's words put into it, whether they resemble what else it holds. (BREACH; Palacios and
-/// others, "HTB: Heal The BREACH", 2022.) Whoever answers the request provides what makes it as a context.
+/// Text of no meaning and of a random length, for a page that is packed on its way. Whoever listens, and has words put into a
+/// page, could tell from its size whether they resemble what else it holds (BREACH); with this, each guess takes hundreds of
+/// pages instead of one. It makes guessing slow, not impossible. (Palacios and others, "HTB: Heal The BREACH", 2022.) Whoever
+/// answers the request provides what makes it as a context.
 #[derive(Clone, Copy)]
 pub struct Padding(pub fn() -> String);
 

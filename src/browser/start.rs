@@ -58,8 +58,9 @@ pub fn begin() {
                 taking_over.await.forget();
             }
             Page::Shell(seed) => {
-                // The service worker keeps every page beside the shell, so the one that is opened waits for no network. If it
-                // is missing all the same, it says so.
+                // The service worker keeps every page beside the shell, so this waits for no network. A page that is
+                // missing all the same says so when it is opened.
+                pages::fetch_all().await.ok();
                 mount_to_body(|| {
                     provide_context(seed);
                     provide_device(when_drawn);

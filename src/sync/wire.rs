@@ -387,8 +387,11 @@ pub fn next_chunk(chunk: &[u8]) -> Option<SnapshotWanted> {
         }
     }
     let mut cover = Cover::default();
-    // It says that not everything was read, or that this is no chunk; then nothing was put down.
-    rmp_serde::Deserializer::from_read_ref(chunk).deserialize_map(&mut cover).ok();
+    let mut reader = rmp_serde::Deserializer::from_read_ref(chunk);
+    reader.set_max_depth(DEPTH_MAX);
+    // It says that the records were not read. Of what is broken too, nobody takes more than where to ask next, and the chunk
+    // itself is refused where it is decoded.
+    reader.deserialize_map(&mut cover).ok();
     Some(SnapshotWanted { scope: cover.scope?, at: Some(cover.at?), after: Some(cover.after?) })
 }
 

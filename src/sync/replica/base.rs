@@ -119,6 +119,7 @@ impl Base {
     /// Puts a complete snapshot in the place of whatever the scope held.
     pub fn install(&mut self, scope: Scope, records: Vec<Record>) {
         self.records.retain(|_, record| record.scope != scope);
+        // None of them comes twice: the chunks of a snapshot follow one another by (priority, id).
         let live = records.into_iter().filter(|record| !record.deleted);
         let live: BTreeMap<Key, Arc<Record>> = live.map(|record| (record.key(), Arc::new(record))).collect();
         add_all(&mut self.records, live);
