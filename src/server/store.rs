@@ -13,7 +13,7 @@ use crate::model::scope::Scope;
 use crate::sync::op::{Before, Entry};
 use crate::sync::settle::{Kept, Need, Working, Wrote};
 use crate::sync::wire::ScopeState;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::future::Future;
 
 /// Why a store could not do what was asked. Whatever was not acknowledged was not written.

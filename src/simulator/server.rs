@@ -471,7 +471,7 @@ impl Server {
         let page = Page { count_max: keys.len(), bytes_max: usize::MAX };
         let records = self.store.records(self.workspace, &Select::Keys(keys), page).await.map_err(unexpected)?;
         truth.records = records.rows.into_iter().map(|record| (record.key(), record)).collect();
-        for row in rows("SELECT body FROM log ORDER BY seq").await.map_err(unexpected)? {
+        for row in rows("SELECT body FROM log ORDER BY place").await.map_err(unexpected)? {
             truth.entries.push(wire::decode::<Entry>(row.get("body")).map_err(unexpected)?);
         }
         for row in rows("SELECT body FROM receipt").await.map_err(unexpected)? {

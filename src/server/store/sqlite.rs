@@ -24,7 +24,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{Mutex, OwnedMutexGuard};
 use uuid::Uuid;
-use write::{OwnSeat, Places, SqliteWrite};
+use write::{Known, OwnSeat, SqliteWrite};
 
 /// Connections that read: more than the cores of a small server gain nothing.
 const READERS_MAX: u32 = 4;
@@ -75,7 +75,7 @@ impl Sqlite {
         MIGRATIONS.run(&writer).await.map_err(|error| StoreError::Database(error.into()))?;
         let own = options.clone().pragma("cache_size", format!("-{CACHE_KIB}"));
         let own = own.pragma("wal_autocheckpoint", WAL_PAGES.to_string()).connect().await.map_err(database)?;
-        let own = OwnSeat { seat: Seat::take(own, |connection| connection).await?, places: Places::new() };
+        let own = OwnSeat { seat: Seat::take(own, |connection| connection).await?, known: Known::default() };
         let readers = SqlitePoolOptions::new().max_connections(READERS_MAX).test_before_acquire(false);
         let readers = readers.connect_lazy_with(options.pragma("query_only", "ON"));
         Ok(Self { seat: CoreSeat::Own(Arc::new(Mutex::new(Some(own)))), writer, readers })
@@ -163,7 +163,18 @@ macro_rules! columns {
     };
 }
 
-// Below the macro, because it uses it.
+/// Bits of a place in the log that are the sequence number; those above are the workspace's number. The statements know it too.
+const SEQ_BITS: u32 = 42;
+/// The last sequence number that has a place.
+const SEQ_MAX: Version = (1 << SEQ_BITS) - 1;
+/// Where the log of the workspace `?1` begins: `place` is this and the sequence number.
+macro_rules! base {
+    () => {
+        "(SELECT number << 42 FROM workspace WHERE id = ?1)"
+    };
+}
+
+// Below the macros, because it uses them.
 mod write;
 
 /// A record in the columns from `at` on.
@@ -290,29 +301,48 @@ const ASSIGNED: &str = concat!(
     " WHERE a.workspace = ?1 AND a.member = ?2 AND r.deleted = 0 LIMIT ?3"
 );
 /// Finds the place of each entry in the index first, so that only the bodies of the page are read.
-const LOG: &str = "SELECT l.until, l.body FROM (
-    SELECT l.seq FROM json_each(?2) a
-    CROSS JOIN log l INDEXED BY log_by_scope ON l.workspace = ?1 AND l.scope = a.value->>0 AND l.seq > a.value->>1 AND l.seq <= ?3
-    ORDER BY l.seq LIMIT ?4
-) found CROSS JOIN log l ON l.workspace = ?1 AND l.seq = found.seq ORDER BY found.seq";
+const LOG: &str = concat!(
+    "SELECT l.until, l.body FROM (
+    SELECT l.place FROM json_each(?2) a
+    CROSS JOIN scope s ON s.workspace = ?1 AND s.scope = a.value->>0
+    CROSS JOIN log l INDEXED BY log_by_scope
+        ON l.scope = s.number AND l.place > ",
+    base!(),
+    " + (a.value->>1) AND l.place <= ",
+    base!(),
+    " + ?3
+    ORDER BY l.place LIMIT ?4
+) found CROSS JOIN log l ON l.place = found.place ORDER BY found.place"
+);
 /// Every entry names the one before it of the same record, and the record names its latest.
-const HISTORY: &str = "WITH RECURSIVE line(seq) AS (
+const HISTORY: &str = concat!(
+    "WITH RECURSIVE line(seq) AS (
     SELECT seq FROM record WHERE workspace = ?1 AND kind = ?2 AND id = ?3
     UNION ALL
-    SELECT l.before FROM line CROSS JOIN log l ON l.workspace = ?1 AND l.seq = line.seq WHERE l.before > 0
+    SELECT l.before FROM line CROSS JOIN log l ON l.place = ",
+    base!(),
+    " + line.seq WHERE l.before > 0
     LIMIT ?4
-) SELECT l.body FROM line CROSS JOIN log l ON l.workspace = ?1 AND l.seq = line.seq ORDER BY l.seq DESC";
+) SELECT l.body FROM line CROSS JOIN log l ON l.place = ",
+    base!(),
+    " + line.seq ORDER BY l.place DESC"
+);
 /// In each scope from its own `?3`-th newest entry on, found by a second look along the index: what a list shows of a long log does
 /// not cost more than of a short one.
-const LATEST: &str = "SELECT l.body, l.before, p.body FROM (
-    SELECT l.seq FROM json_each(?2) a
-    CROSS JOIN log l INDEXED BY log_by_scope ON l.workspace = ?1 AND l.scope = a.value->>0 AND l.seq >= coalesce((
-        SELECT n.seq FROM log n INDEXED BY log_by_scope
-        WHERE n.workspace = ?1 AND n.scope = a.value->>0 ORDER BY n.seq DESC LIMIT 1 OFFSET ?3 - 1
+const LATEST: &str = concat!(
+    "SELECT l.body, l.before, p.body FROM (
+    SELECT l.place FROM json_each(?2) a
+    CROSS JOIN scope s ON s.workspace = ?1 AND s.scope = a.value->>0
+    CROSS JOIN log l INDEXED BY log_by_scope ON l.scope = s.number AND l.place >= coalesce((
+        SELECT n.place FROM log n INDEXED BY log_by_scope
+        WHERE n.scope = s.number ORDER BY n.place DESC LIMIT 1 OFFSET ?3 - 1
     ), 0)
-    ORDER BY l.seq DESC LIMIT ?3
-) found CROSS JOIN log l ON l.workspace = ?1 AND l.seq = found.seq
-LEFT JOIN log p ON p.workspace = ?1 AND p.seq = l.before ORDER BY found.seq DESC";
+    ORDER BY l.place DESC LIMIT ?3
+) found CROSS JOIN log l ON l.place = found.place
+LEFT JOIN log p ON p.place = ",
+    base!(),
+    " + l.before ORDER BY found.place DESC"
+);
 const HELD_COUNT: &str = "SELECT count(*) FROM quarantine WHERE workspace = ?1";
 const QUARANTINED: &str = "SELECT op, member, device, intent, place, at_ms, body FROM quarantine
 WHERE workspace = ?1 ORDER BY at_ms, place";
@@ -381,7 +411,7 @@ impl Store for Sqlite {
             scopes.add(scope, format_args!("{}", stored(*tidemark)));
         }
         let limit = limit(page);
-        let query = sqlx::query(LOG).bind(workspace.0).bind(scopes.end()).bind(stored(to)).bind(limit);
+        let query = sqlx::query(LOG).bind(workspace.0).bind(scopes.end()).bind(stored(to.min(SEQ_MAX))).bind(limit);
         let mut rows = query.fetch(&self.readers);
         let (mut found, mut bytes) = (Vec::new(), 0);
         while let Some(row) = rows.try_next().await.map_err(database)? {

@@ -154,3 +154,59 @@ async fn reports_read_values_out_of_the_fields() {
     let row: (String, String, i64, Option<String>) = sqlx::query_as(query).fetch_one(store.readers()).await.unwrap();
     assert_eq!(row, ("Pour \"it\"".to_owned(), "blocked".to_owned(), 90, None));
 }
+
+#[tokio::test]
+async fn a_log_in_its_first_form_is_carried_over() {
+    let scratch = Scratch::make();
+    let path = scratch.file("tidemark.db");
+    let mut first = SqliteConnectOptions::new().filename(&path).create_if_missing(true).connect().await.unwrap();
+    MIGRATIONS.run_to(2, &mut first).await.unwrap();
+    let texts = |n: u128| ["made", "changed", "changed again"].map(|text| format!("{text} in {n}"));
+    let draft = |n: u128| {
+        texts(n).iter().fold(Draft::made(workspace_id(n)), |draft, text| {
+            draft.put(Kind::Note, 50, Scope::Workspace, &[("title", text.as_str().into())])
+        })
+    };
+    // The second was made first.
+    for n in [2, 1] {
+        let (id, draft) = (workspace_id(n).0, draft(n));
+        let workspace = "INSERT INTO workspace VALUES (?1, 'Old', 7, 3, 0, 1, ?2)";
+        sqlx::query(workspace).bind(id).bind(10 - i64::try_from(n).unwrap()).execute(&mut first).await.unwrap();
+        for (entry, until) in &draft.entries {
+            let line = "INSERT INTO log VALUES (?1, ?2, 'workspace', ?3, ?4, ?5, ?2 - 1, ?6)";
+            let line = sqlx::query(line).bind(id).bind(stored(entry.seq)).bind(entry.record.0).bind(entry.at_ms);
+            let body = crate::sync::wire::encode(entry).unwrap();
+            line.bind(stored(*until)).bind(body).execute(&mut first).await.unwrap();
+        }
+        let record = draft.records.last().unwrap();
+        let row = "INSERT INTO record (workspace, kind, id, scope, priority, seq, deleted, fields)
+            VALUES (?1, 'note', ?2, 'workspace', 1, 3, 0, ?3)";
+        let fields = serde_json::to_string(&record.fields).unwrap();
+        sqlx::query(row).bind(id).bind(record.id.0).bind(fields).execute(&mut first).await.unwrap();
+    }
+    first.close().await.unwrap();
+
+    let store = Sqlite::open(&path).await.unwrap();
+    let page = Page { count_max: 10, bytes_max: usize::MAX };
+    for n in [1, 2] {
+        let (workspace, before) = (workspace_id(n), draft(n).entries);
+        note(3, "after").commit(&store, workspace).await.unwrap();
+        let lines =
+            store.log(workspace, &BTreeMap::from([(Scope::Workspace, 0)]), Version::MAX, page).await.unwrap().rows;
+        let lines: Vec<_> = lines.into_iter().map(|line| (line.entry, line.until)).collect();
+        assert_eq!((&lines[..3], lines.len()), (&before[..], 4));
+        let key = Key::new(Kind::Note, RecordId(Uuid::from_u128(50)));
+        let history = store.history(workspace, key, 9).await.unwrap();
+        assert_eq!(history, before.iter().rev().map(|(entry, _)| entry.clone()).collect::<Vec<_>>());
+        let latest = store.latest(workspace, &[Scope::Workspace], 9).await.unwrap();
+        let before: Vec<Before> = latest.iter().map(|latest| latest.before).collect();
+        assert_eq!(before, [Before::Nowhere, Before::There, Before::There, Before::Nowhere]);
+    }
+    note(0, "new").commit(&store, workspace_id(1)).await.unwrap_err();
+    let new = Draft::made(workspace_id(3)).put(Kind::Note, 1, Scope::Workspace, &[]);
+    new.commit(&store, workspace_id(3)).await.unwrap();
+    let lines = store.log(workspace_id(3), &BTreeMap::from([(Scope::Workspace, 0)]), 1, page).await.unwrap().rows;
+    assert_eq!(lines.len(), 1);
+    assert!(store.check().await.unwrap().is_empty());
+    store.close().await.unwrap();
+}

@@ -16,20 +16,37 @@ pub struct SqliteWrite {
 /// A place on the connection that writes.
 enum Taken {
     Own(OwnedMappedMutexGuard<Option<OwnSeat>, OwnSeat>),
-    Shared(Seat<PoolConnection<sqlx::Sqlite>>, Places),
+    Shared(Seat<PoolConnection<sqlx::Sqlite>>, Box<Known>),
 }
 
-/// The core's own connection, and what is known of the records on it as long as nobody else writes them.
+/// The core's own connection, and what is known of what lies behind it.
 pub(super) struct OwnSeat {
     pub(super) seat: Seat<SqliteConnection>,
-    pub(super) places: Places,
+    pub(super) known: Known,
 }
 
-/// Where records lie that were written lately. True as long as every transaction since has been committed.
-pub(super) type Places = BTreeMap<(Uuid, Key), Place>;
+/// What was looked up or written lately. True as long as every transaction since has been committed and nobody else writes.
+#[derive(Default)]
+pub(super) struct Known {
+    /// Where records lie.
+    places: HashMap<(Uuid, Key), Place>,
+    /// `workspace.number`.
+    workspaces: HashMap<Uuid, i64>,
+    /// `scope.number`.
+    scopes: HashMap<(Uuid, Scope), i64>,
+}
 
-/// Places remembered, about 100 bytes each, before they are forgotten and looked up again.
-const PLACES_MAX: usize = 50_000;
+/// Things known, about 100 bytes each, before all are forgotten and looked up again.
+const KNOWN_MAX: usize = 50_000;
+
+impl Known {
+    fn count(&self) -> usize {
+        self.places.len() + self.workspaces.len() + self.scopes.len()
+    }
+    fn forget(&mut self) {
+        *self = Self::default();
+    }
+}
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
@@ -46,8 +63,8 @@ impl Drop for SqliteWrite {
         {
             tracing::error!(error = %error, "a transaction could not be rolled back; the next one will try again");
         }
-        if self.state == State::Open || self.places().len() > PLACES_MAX {
-            self.places().clear();
+        if self.state == State::Open || self.known().count() > KNOWN_MAX {
+            self.known().forget();
         }
     }
 }
@@ -80,17 +97,19 @@ const BURIED: &str = concat!(
     " FROM below b CROSS JOIN record r ON r.workspace = ?1 AND r.kind = b.kind AND r.id = b.id WHERE b.depth > 0"
 );
 const RECEIPT: &str = "SELECT digest, body FROM receipt WHERE workspace = ?1 AND op = ?2";
-const WROTE: &str = "SELECT body FROM log WHERE workspace = ?1 AND seq = ?2";
+const WROTE: &str = concat!("SELECT body FROM log WHERE place = ", base!(), " + ?2");
 const ONE_WORKSPACE: &str =
     "SELECT id, name, epoch, head, horizon, next_number, created_ms FROM workspace WHERE id = ?1";
 const SUMS: &str = "SELECT scope, head, checksum, count FROM scope_sum WHERE workspace = ?1 ORDER BY scope";
 
-const MAKE: &str = "INSERT INTO workspace (id, name, epoch, head, horizon, next_number, created_ms)
-    VALUES (?1, ?2, ?3, 0, 0, 1, ?4)";
+const MAKE: &str = "INSERT INTO workspace (id, name, epoch, head, horizon, next_number, created_ms, number)
+    VALUES (?1, ?2, ?3, 0, 0, 1, ?4, (SELECT coalesce(max(number), 0) + 1 FROM workspace))";
+const NUMBER: &str = "SELECT number FROM workspace WHERE id = ?1";
+const SCOPE_NUMBER: &str = "SELECT number FROM scope WHERE workspace = ?1 AND scope = ?2";
+const NUMBER_SCOPE: &str = "INSERT INTO scope (workspace, scope) VALUES (?1, ?2)";
 /// Changes nothing if somebody else has moved the head.
 const MOVE_HEAD: &str = "UPDATE workspace SET head = ?3, next_number = ?4 WHERE id = ?1 AND head = ?2";
-const ENTER: &str = "INSERT INTO log (workspace, seq, scope, record, at_ms, until, before, body)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
+const ENTER: &str = "INSERT INTO log (place, scope, at_ms, until, before, body) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
 const PLACE: &str = "SELECT rowid, seq, scope, parent_kind, parent, deleted FROM record
     WHERE workspace = ?1 AND kind = ?2 AND id = ?3";
 const INSERT: &str =
@@ -170,7 +189,7 @@ impl SqliteWrite {
         Self::begin(Taken::Own(seat))
     }
     pub(super) fn on_shared(seat: Seat<PoolConnection<sqlx::Sqlite>>) -> Result<Self, StoreError> {
-        Self::begin(Taken::Shared(seat, Places::new()))
+        Self::begin(Taken::Shared(seat, Box::default()))
     }
     fn begin(seat: Taken) -> Result<Self, StoreError> {
         let mut write = Self { seat, state: State::Open };
@@ -191,11 +210,45 @@ impl SqliteWrite {
             Taken::Shared(seat, _) => seat.direct(),
         }
     }
-    fn places(&mut self) -> &mut Places {
+    fn known(&mut self) -> &mut Known {
         match &mut self.seat {
-            Taken::Own(own) => &mut own.places,
-            Taken::Shared(_, places) => places,
+            Taken::Own(own) => &mut own.known,
+            Taken::Shared(_, known) => known,
         }
+    }
+
+    /// The place in the log of the workspace's entry with this sequence number.
+    fn place(&mut self, workspace: Uuid, seq: Version) -> Result<i64, StoreError> {
+        let number = match self.known().workspaces.get(&workspace) {
+            Some(number) => *number,
+            None => {
+                let number = self.direct().query(NUMBER, &[Arg::Id(workspace)], |row| Ok(row.int(0)))?.pop();
+                let number = number.ok_or_else(|| damaged("a workspace that does not exist was to be written to"))?;
+                self.known().workspaces.insert(workspace, number);
+                number
+            }
+        };
+        if seq > SEQ_MAX {
+            return Err(StoreError::Database(format!("the log has no place for entry {seq}").into()));
+        }
+        Ok(number << SEQ_BITS | stored(seq))
+    }
+
+    /// What the scope is called in the log, from now on if it was not before.
+    fn scope(&mut self, workspace: Uuid, scope: Scope) -> Result<i64, StoreError> {
+        if let Some(number) = self.known().scopes.get(&(workspace, scope)) {
+            return Ok(*number);
+        }
+        let name = scope.to_string();
+        let called = [Arg::Id(workspace), Arg::Text(&name)];
+        let mut number = self.direct().query(SCOPE_NUMBER, &called, |row| Ok(row.int(0)))?.pop();
+        if number.is_none() {
+            self.direct().execute(NUMBER_SCOPE, &called)?;
+            number = self.direct().query(SCOPE_NUMBER, &called, |row| Ok(row.int(0)))?.pop();
+        }
+        let number = number.ok_or_else(|| damaged("a scope has no number"))?;
+        self.known().scopes.insert((workspace, scope), number);
+        Ok(number)
     }
 
     /// Records with everything they stand under.
@@ -247,15 +300,13 @@ impl SqliteWrite {
             let before = self.record(workspace, record, fields, changes.head_before)?;
             latest.entry(record.key()).or_insert(before);
         }
-        let mut scopes: BTreeMap<Scope, String> = BTreeMap::new();
         for (entry, until) in &changes.entries {
-            let seq = stored(entry.seq);
-            let before = latest.insert(entry.key(), seq).unwrap_or(0);
-            let [seq, at_ms, until, before] = [seq, entry.at_ms, stored(*until), before].map(Arg::Int);
-            let scope = scopes.entry(entry.scope).or_insert_with(|| entry.scope.to_string());
+            let before = latest.insert(entry.key(), stored(entry.seq)).unwrap_or(0);
+            let (place, scope) = (self.place(workspace, entry.seq)?, self.scope(workspace, entry.scope)?);
+            let [place, scope, at_ms, until, before] =
+                [place, scope, entry.at_ms, stored(*until), before].map(Arg::Int);
             let body = packed(entry)?;
-            let line = [id, seq, Arg::Text(scope), Arg::Id(entry.record.0), at_ms, until, before, Arg::Bytes(&body)];
-            self.direct().execute(ENTER, &line)?;
+            self.direct().execute(ENTER, &[place, scope, at_ms, until, before, Arg::Bytes(&body)])?;
         }
         for kept in &changes.receipts {
             let [digest, at_ms] = [kept.digest.cast_signed(), kept.receipt.at_ms].map(Arg::Int);
@@ -289,7 +340,7 @@ impl SqliteWrite {
     ) -> Result<i64, StoreError> {
         let known = (workspace, record.key());
         let [id, kind, key] = at(workspace, record.key());
-        let place = match self.places().get(&known).copied() {
+        let place = match self.known().places.get(&known).copied() {
             None => self.direct().query(PLACE, &[id, kind, key], place_in)?.pop(),
             place => place,
         };
@@ -317,7 +368,7 @@ impl SqliteWrite {
             return Err(StoreError::Overtaken);
         }
         if let Some(place) = place {
-            self.places().insert(known, Place { seq, among, ..place });
+            self.known().places.insert(known, Place { seq, among, ..place });
         }
         if record.version(ASSIGNEES) > head_before {
             self.direct().execute(UNASSIGN, &[id, kind, key])?;
@@ -388,7 +439,15 @@ impl Write for SqliteWrite {
         let id = Arg::Id(workspace.0);
         let number = |row: &Row<'_>| Ok(row.int(0));
         // Entries land in the order of their sequence numbers, so the first that is young enough ends what may go.
-        let young = "SELECT seq FROM log WHERE workspace = ?1 AND at_ms >= ?2 ORDER BY seq LIMIT 1";
+        let young = concat!(
+            "SELECT place - ",
+            base!(),
+            " FROM log WHERE place > ",
+            base!(),
+            " AND place < ",
+            base!(),
+            " + (1 << 42) AND at_ms >= ?2 ORDER BY place LIMIT 1"
+        );
         let young = self.direct().query(young, &[id, Arg::Int(what.log_before_ms)], number)?.pop();
         let horizon = "UPDATE workspace SET horizon = max(horizon, min(coalesce(?2 - 1, head), horizon + ?3))
             WHERE id = ?1 RETURNING horizon";
@@ -396,7 +455,7 @@ impl Write for SqliteWrite {
         let horizon = self.direct().query(horizon, &[id, young, Arg::Int(stored(what.entries_max))], number)?.pop();
         let horizon = horizon.ok_or_else(|| damaged("a workspace that does not exist was to be compacted"))?;
         for old in [
-            "DELETE FROM log WHERE workspace = ?1 AND seq <= ?2",
+            concat!("DELETE FROM log WHERE place > ", base!(), " AND place <= ", base!(), " + ?2"),
             "DELETE FROM assigned WHERE workspace = ?1 AND (kind, record) IN
                 (SELECT kind, id FROM record WHERE workspace = ?1 AND deleted = 1 AND seq <= ?2)",
             "DELETE FROM record WHERE workspace = ?1 AND deleted = 1 AND seq <= ?2",
@@ -404,7 +463,7 @@ impl Write for SqliteWrite {
             self.direct().execute(old, &[id, Arg::Int(horizon)])?;
         }
         // Tombstones that were remembered may be gone.
-        self.places().clear();
+        self.known().places.clear();
         // The receipt of a held op stays as long as the op is held.
         let receipts = "DELETE FROM receipt WHERE workspace = ?1 AND at_ms < ?2
             AND op NOT IN (SELECT op FROM quarantine WHERE workspace = ?1)";
