@@ -236,9 +236,10 @@ pub fn value_in_words(records: Records, spec: Option<&FieldSpec>, value: &Value)
     let ty = spec.map_or(FieldType::Text { chars_max: 0 }, |spec| spec.ty);
     match (&ty, value) {
         (_, Value::Null) => "nothing".to_owned(),
-        (FieldType::Choice { of }, Value::Text(name)) => {
-            of.iter().find(|choice| choice.name == name).map_or_else(|| name.clone(), |choice| choice.label.to_owned())
-        }
+        (FieldType::Choice { of }, Value::Text(name)) => of
+            .iter()
+            .find(|choice| *choice.name == **name)
+            .map_or_else(|| name.to_string(), |choice| choice.label.to_owned()),
         (FieldType::Date, Value::Text(day)) => format::date(day),
         (FieldType::Instant, Value::Int(ms)) => format::instant(*ms),
         (FieldType::Reference { to }, Value::Text(id)) => name_of_reference(records, *to, id),
@@ -259,7 +260,7 @@ pub fn value_in_words(records: Records, spec: Option<&FieldSpec>, value: &Value)
                 .collect();
             if lines.is_empty() { "no entries".to_owned() } else { lines.join("\n") }
         }
-        (_, Value::Text(text)) => text.clone(),
+        (_, Value::Text(text)) => text.to_string(),
         (_, Value::Int(number)) if spec.is_some_and(in_minutes) => format::minutes(*number),
         (_, Value::Int(number)) => format::whole(*number),
         (_, Value::Bool(yes)) => if *yes { "yes" } else { "no" }.to_owned(),

@@ -42,7 +42,7 @@ macro_rules! choices {
             }
         }
         impl From<$list> for crate::model::value::Value {
-            fn from(entry: $list) -> Self { Self::Text(entry.name().to_owned()) }
+            fn from(entry: $list) -> Self { Self::from(entry.name()) }
         }
     )*};
 }

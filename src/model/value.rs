@@ -6,6 +6,7 @@ use serde::ser::{Serialize, SerializeMap, SerializeSeq, Serializer};
 use std::borrow::{Borrow, Cow};
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 use uuid::Uuid;
 
 /// How deep lists and maps may nest inside one value: a checklist is a list of maps, and nothing needs more than
@@ -22,8 +23,9 @@ pub enum Value {
     Bool(bool),
     /// A whole number. Amounts are in the smallest unit, durations in minutes, instants in Unix milliseconds.
     Int(i64),
-    /// Text, a choice's name, a calendar date (`2026-05-31`), a rank or an id.
-    Text(String),
+    /// Text, a choice's name, a calendar date (`2026-05-31`), a rank or an id. Shared, because every edit copies its record
+    /// and changes one field of it.
+    Text(Arc<str>),
     /// Entries in order; sets are kept sorted and without repeats.
     List(Vec<Value>),
     /// Named parts of one entry.
@@ -59,12 +61,12 @@ impl Value {
 
 impl From<&str> for Value {
     fn from(text: &str) -> Self {
-        Self::Text(text.to_owned())
+        Self::Text(text.into())
     }
 }
 impl From<String> for Value {
     fn from(text: String) -> Self {
-        Self::Text(text)
+        Self::Text(text.into())
     }
 }
 impl From<i64> for Value {
@@ -79,12 +81,12 @@ impl From<bool> for Value {
 }
 impl From<crate::model::id::RecordId> for Value {
     fn from(id: crate::model::id::RecordId) -> Self {
-        Self::Text(id.to_string())
+        id_text(id.0)
     }
 }
 impl From<crate::model::id::MemberId> for Value {
     fn from(id: crate::model::id::MemberId) -> Self {
-        Self::Text(id.to_string())
+        id_text(id.0)
     }
 }
 impl<T: Into<Value>> From<Option<T>> for Value {
@@ -96,6 +98,13 @@ impl<T: Into<Value>> From<Vec<T>> for Value {
     fn from(entries: Vec<T>) -> Self {
         Self::List(entries.into_iter().map(Into::into).collect())
     }
+}
+
+/// An id as a value: its canonical text.
+fn id_text(id: Uuid) -> Value {
+    let mut buffer = Uuid::encode_buffer();
+    let text: &str = id.hyphenated().encode_lower(&mut buffer);
+    Value::from(text)
 }
 
 /// The 16 bytes behind text that is a UUID in canonical form, so that packing and unpacking give the same text.
@@ -114,9 +123,10 @@ impl Serialize for Value {
             Self::Null => serializer.serialize_unit(),
             Self::Bool(yes) => serializer.serialize_bool(*yes),
             Self::Int(number) => serializer.serialize_i64(*number),
+            Self::Text(text) if serializer.is_human_readable() => serializer.serialize_str(text),
             Self::Text(text) => match packed(text) {
-                Some(id) if !serializer.is_human_readable() => serializer.serialize_bytes(id.as_bytes()),
-                _ => serializer.serialize_str(text),
+                Some(id) => serializer.serialize_bytes(id.as_bytes()),
+                None => serializer.serialize_str(text),
             },
             Self::List(entries) => {
                 let mut seq = serializer.serialize_seq(Some(entries.len()))?;
@@ -185,14 +195,14 @@ impl<'de> Visitor<'de> for AnyValue {
         i64::try_from(number).map(Value::Int).map_err(|_| E::custom("a number is too large"))
     }
     fn visit_str<E>(self, text: &str) -> Result<Value, E> {
-        Ok(Value::Text(text.to_owned()))
+        Ok(Value::Text(text.into()))
     }
     fn visit_string<E>(self, text: String) -> Result<Value, E> {
-        Ok(Value::Text(text))
+        Ok(Value::Text(text.into()))
     }
     fn visit_bytes<E: de::Error>(self, bytes: &[u8]) -> Result<Value, E> {
         let id = Uuid::from_slice(bytes).map_err(|_| E::custom("bytes that are not an id"))?;
-        Ok(Value::Text(id.to_string()))
+        Ok(id_text(id))
     }
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Value, A::Error> {
         let inner = self.deeper()?;

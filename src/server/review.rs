@@ -113,9 +113,9 @@ fn shortened(mut entry: Entry) -> Entry {
         for value in fields.values_mut() {
             if let Value::Text(text) = value
                 && let Some((end, _)) = text.char_indices().nth(DEED_TEXT_CHARS_MAX)
+                && let Some(beginning) = text.get(..end)
             {
-                text.truncate(end);
-                text.push('…');
+                *text = format!("{beginning}…").into();
             }
         }
     }

@@ -115,7 +115,7 @@ pub fn merge_field(rule: Rule, spec: &'static FieldSpec, was: &Value, mine: &Val
         Rule::Union => union(was, mine, theirs),
         Rule::Append => return append(was, mine, theirs),
         Rule::Text => match text::merge(words(was), words(mine), words(theirs)) {
-            Some(merged) => Value::Text(merged),
+            Some(merged) => Value::from(merged),
             None => return Verdict::Ask(theirs.clone()),
         },
         Rule::Latest | Rule::Device | Rule::Rank => return Verdict::Mine,
@@ -143,7 +143,7 @@ fn larger(mine: Ordering) -> Verdict {
 fn along(spec: &FieldSpec, value: &Value) -> Option<usize> {
     match (&spec.ty, value) {
         (_, Value::Bool(yes)) => Some(usize::from(*yes)),
-        (FieldType::Choice { of }, Value::Text(name)) => of.iter().position(|choice| choice.name == name),
+        (FieldType::Choice { of }, Value::Text(name)) => of.iter().position(|choice| *choice.name == **name),
         _ => None,
     }
 }

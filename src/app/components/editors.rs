@@ -65,7 +65,7 @@ impl Editing {
     /// What the field holds, as an input shows it.
     fn as_text(self) -> String {
         match self.value() {
-            Value::Text(text) => text,
+            Value::Text(text) => text.to_string(),
             Value::Int(number) => number.to_string(),
             _ => String::new(),
         }
@@ -153,8 +153,8 @@ pub fn read_typed(spec: &FieldSpec, text: &str) -> Result<Value, String> {
         FieldType::Int { .. } | FieldType::Instant | FieldType::Number => {
             line.parse().map(Value::Int).map_err(|_| format!("{} is a whole number, such as 30.", spec.label))
         }
-        FieldType::LongText { .. } => Ok(Value::Text(text.to_owned())),
-        _ => Ok(Value::Text(line.to_owned())),
+        FieldType::LongText { .. } => Ok(Value::from(text)),
+        _ => Ok(Value::from(line)),
     }
 }
 
@@ -339,7 +339,7 @@ fn OneOf(editing: Editing, of: &'static [Choice]) -> impl IntoView {
             disabled=move || editing.locked.get()
             on:change=move |event| {
                 let chosen = event_target_value(&event);
-                editing.commit(if chosen.is_empty() { Value::Null } else { Value::Text(chosen) });
+                editing.commit(if chosen.is_empty() { Value::Null } else { Value::from(chosen) });
             }
         >
             <option value="" selected=move || current.with(String::is_empty)>"–"</option>
@@ -383,7 +383,7 @@ fn Another(editing: Editing, to: Kind) -> impl IntoView {
             disabled=move || editing.locked.get() || editing.spec.fixed
             on:change=move |event| {
                 let chosen = event_target_value(&event);
-                editing.commit(if chosen.is_empty() { Value::Null } else { Value::Text(chosen) });
+                editing.commit(if chosen.is_empty() { Value::Null } else { Value::from(chosen) });
             }
         >
             {(!editing.spec.required).then(|| view! {
@@ -533,8 +533,8 @@ fn items(record: Option<&Record>) -> Vec<Item> {
 fn as_value(items: Vec<Item>) -> Value {
     let entry = |item: Item| {
         Value::Map(BTreeMap::from([
-            ("id".to_owned(), Value::Text(item.id)),
-            ("text".to_owned(), Value::Text(item.text)),
+            ("id".to_owned(), Value::from(item.id)),
+            ("text".to_owned(), Value::from(item.text)),
             ("done".to_owned(), Value::Bool(item.done)),
         ]))
     };

@@ -280,7 +280,7 @@ fn Versus(
         None => view! { <p class="quiet-text">{absent}</p> }.into_any(),
         Some(Value::Text(text)) if is_text => {
             let before = part.base.as_ref().and_then(Value::as_text).unwrap_or_default().to_owned();
-            view! { <Diff before after=text.clone()/> }.into_any()
+            view! { <Diff before after=text.to_string()/> }.into_any()
         }
         value => view! { <div class="prose">{words(value)}</div> }.into_any(),
     };
@@ -289,9 +289,9 @@ fn Versus(
     let group = format!("take-{}", part.name);
     let label = part.label.clone();
     let start = match (&part.mine, &part.theirs) {
-        (Some(Value::Text(text)), _) => text.clone(),
+        (Some(Value::Text(text)), _) => text.to_string(),
         (Some(Value::Int(number)), _) => number.to_string(),
-        (_, Some(Value::Text(text))) => text.clone(),
+        (_, Some(Value::Text(text))) => text.to_string(),
         _ => String::new(),
     };
     let start = StoredValue::new(start);
