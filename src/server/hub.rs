@@ -6,9 +6,12 @@ use crate::model::id::{DeviceId, MemberId, WorkspaceId};
 use crate::model::record::Version;
 use crate::model::scope::Scope;
 use crate::sync::wire::{FromServer, Refusal, ScopeState, encode};
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use futures::task::AtomicWaker;
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::future::poll_fn;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
 use tokio::sync::{Notify, mpsc};
 
 /// Messages one connection may have waiting: several seconds of a busy workspace.
@@ -32,12 +35,17 @@ pub struct Subscriber {
 /// One place in a room: the sending end of a connection's queue.
 struct Seat {
     who: Subscriber,
+    outlet: Arc<Outlet>,
+    follows: BTreeSet<Scope>,
+}
+
+/// What a frame needs on its way into one connection, in one place: there are many of them, and one after the other.
+struct Outlet {
     queue: mpsc::Sender<Arc<[u8]>>,
     /// Bytes waiting in the queue.
-    waiting: Arc<AtomicUsize>,
+    waiting: AtomicUsize,
     /// Set once the connection has to end; wakes its `next`.
-    end: Arc<End>,
-    follows: BTreeSet<Scope>,
+    end: End,
 }
 
 /// Why a connection ends, told once.
@@ -45,7 +53,7 @@ struct Seat {
 struct End {
     ended: AtomicBool,
     why: Mutex<Option<Arc<[u8]>>>,
-    bell: Notify,
+    bell: AtomicWaker,
 }
 
 impl End {
@@ -56,7 +64,7 @@ impl End {
             *why = message;
         }
         drop(why);
-        self.bell.notify_one();
+        self.bell.wake();
     }
 }
 
@@ -69,7 +77,7 @@ struct Room {
     /// Every frame up to here has been put into the queues.
     head: Version,
     seats: BTreeMap<SeatId, Seat>,
-    followers: BTreeMap<Scope, BTreeSet<SeatId>>,
+    followers: BTreeMap<Scope, BTreeMap<SeatId, Arc<Outlet>>>,
 }
 
 /// A frame ready to be sent.
@@ -111,9 +119,10 @@ pub struct Subscription {
     who: Subscriber,
     seat: SeatId,
     queue: mpsc::Receiver<Arc<[u8]>>,
-    waiting: Arc<AtomicUsize>,
-    end: Arc<End>,
+    outlet: Arc<Outlet>,
     told: bool,
+    /// Answers to what the device asked, each with the number of messages in the queue that go before it.
+    answers: VecDeque<(usize, Arc<[u8]>)>,
 }
 
 impl Subscription {
@@ -121,27 +130,43 @@ impl Subscription {
     pub fn who(&self) -> &Subscriber {
         &self.who
     }
-    /// The next encoded `FromServer` message to send, in order. After a `Refused`, or once the hub has dropped this
-    /// connection, there is none: close the connection. Safe to cancel.
+    /// The next encoded `FromServer` message to send, in order. After a `Refused` there is none: close the connection. Safe to
+    /// cancel.
     pub async fn next(&mut self) -> Option<Arc<[u8]>> {
-        loop {
-            if self.told {
-                return None;
-            }
-            if self.end.ended.load(Ordering::Acquire) {
-                self.told = true;
-                return locked(&self.end.why).take();
-            }
-            tokio::select! {
-                biased;
-                () = self.end.bell.notified() => {}
-                message = self.queue.recv() => {
-                    let message = message?;
-                    self.waiting.fetch_sub(message.len(), Ordering::AcqRel);
-                    return Some(message);
-                }
-            }
+        poll_fn(|context| self.poll_next(context)).await
+    }
+    fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<Arc<[u8]>>> {
+        if self.told {
+            return Poll::Ready(None);
         }
+        // Before it is looked whether it has ended, so that an end in between rings.
+        self.outlet.end.bell.register(context.waker());
+        if self.outlet.end.ended.load(Ordering::Acquire) {
+            self.told = true;
+            return Poll::Ready(locked(&self.outlet.end.why).take());
+        }
+        if let Some(answer) = self.due() {
+            return Poll::Ready(Some(answer));
+        }
+        self.queue.poll_recv(context).map(|message| message.map(|message| self.taken(message)))
+    }
+    /// The next message if one waits already. None while there is an end to be told, which `next` does.
+    pub fn ready(&mut self) -> Option<Arc<[u8]>> {
+        if self.told || self.outlet.end.ended.load(Ordering::Acquire) {
+            return None;
+        }
+        self.due().or_else(|| self.queue.try_recv().ok().map(|message| self.taken(message)))
+    }
+    /// The answer whose turn it is.
+    fn due(&mut self) -> Option<Arc<[u8]>> {
+        self.answers.pop_front_if(|(before, _)| *before == 0).map(|(_, answer)| answer)
+    }
+    fn taken(&mut self, message: Arc<[u8]>) -> Arc<[u8]> {
+        self.outlet.waiting.fetch_sub(message.len(), Ordering::AcqRel);
+        for (before, _) in &mut self.answers {
+            *before = before.saturating_sub(1);
+        }
+        message
     }
 
     /// Puts a `Beat` into this connection's own queue, behind every frame sent so far, so that what it says about the
@@ -151,19 +176,17 @@ impl Subscription {
         let Some(room) = rooms.get(&self.who.workspace) else { return };
         let Some(seat) = room.seats.get(&self.seat) else { return };
         if let Ok(message) = encode(&FromServer::Beat { head: room.head, now_ms, scopes: sums }) {
-            seat.offer(&Arc::from(message));
+            seat.outlet.offer(&Arc::from(message));
         }
     }
 
-    /// Puts an answer into this connection's own queue, in order with its frames.
-    pub fn answer(&self, message: &FromServer) {
-        // Encoded before the lock is taken, which the writer takes as well.
-        let message = encode(message);
-        let rooms = locked(&self.hub.0.rooms);
-        let Some(seat) = rooms.get(&self.who.workspace).and_then(|room| room.seats.get(&self.seat)) else { return };
-        match message {
-            Ok(message) => seat.offer(&Arc::from(message)),
-            Err(_) => seat.end.set(Refusal::Failed, "An answer was too large to send. Nothing was lost; try again."),
+    /// Puts an answer behind everything that waits for this connection, and before everything that comes later.
+    pub fn answer(&mut self, message: &FromServer) {
+        match encode(message) {
+            Ok(message) => self.answers.push_back((self.queue.len(), Arc::from(message))),
+            Err(_) => {
+                self.outlet.end.set(Refusal::Failed, "An answer was too large to send. Nothing was lost; try again.")
+            }
         }
     }
 }
@@ -182,7 +205,7 @@ impl Drop for Subscription {
     }
 }
 
-impl Seat {
+impl Outlet {
     /// Queues the message, or ends the connection if it is too far behind.
     fn offer(&self, message: &Arc<[u8]>) {
         let bytes = message.len();
@@ -203,7 +226,7 @@ impl Room {
     fn follow(&mut self, seat: SeatId, scope: Scope) {
         if let Some(known) = self.seats.get_mut(&seat) {
             known.follows.insert(scope);
-            self.followers.entry(scope).or_default().insert(seat);
+            self.followers.entry(scope).or_default().insert(seat, Arc::clone(&known.outlet));
         }
     }
     fn unfollow(&mut self, seat: SeatId, scope: Scope) {
@@ -236,29 +259,22 @@ impl Hub {
     /// keeps that true until this returns. `head` is the workspace's newest sequence number at that moment.
     pub fn subscribe(&self, who: Subscriber, scopes: &BTreeSet<Scope>, head: Version) -> Subscription {
         let (queue, receiver) = mpsc::channel(QUEUE_MESSAGES_MAX);
-        let waiting = Arc::new(AtomicUsize::new(0));
-        let end = Arc::new(End::default());
+        let outlet = Arc::new(Outlet { queue, waiting: AtomicUsize::new(0), end: End::default() });
         let seat = self.0.next_seat.fetch_add(1, Ordering::Relaxed);
         let workspace = who.workspace;
         let mut rooms = locked(&self.0.rooms);
         let room = rooms.entry(workspace).or_default();
         room.head = room.head.max(head);
-        let taken = Seat {
-            who: who.clone(),
-            queue,
-            waiting: Arc::clone(&waiting),
-            end: Arc::clone(&end),
-            follows: BTreeSet::new(),
-        };
+        let taken = Seat { who: who.clone(), outlet: Arc::clone(&outlet), follows: BTreeSet::new() };
         room.seats.insert(seat, taken);
         for scope in scopes {
             room.follow(seat, *scope);
         }
         drop(rooms);
         if self.0.draining.load(Ordering::Acquire) {
-            end.set(Refusal::Stopping, STOPPING);
+            outlet.end.set(Refusal::Stopping, STOPPING);
         }
-        Subscription { hub: self.clone(), who, seat, queue: receiver, waiting, end, told: false }
+        Subscription { hub: self.clone(), who, seat, queue: receiver, outlet, told: false, answers: VecDeque::new() }
     }
 
     /// Follows more scopes. The caller has checked them, as for `subscribe`.
@@ -291,10 +307,8 @@ impl Hub {
             }
         }
         for frame in frames {
-            for id in room.followers.get(&frame.scope).into_iter().flatten() {
-                if let Some(seat) = room.seats.get(id) {
-                    seat.offer(&frame.message);
-                }
+            for outlet in room.followers.get(&frame.scope).into_iter().flat_map(BTreeMap::values) {
+                outlet.offer(&frame.message);
             }
         }
     }
@@ -343,7 +357,7 @@ impl Hub {
     fn disconnect(&self, whom: impl Fn(&Subscriber) -> bool, refusal: Refusal, says: &str) {
         let rooms = locked(&self.0.rooms);
         for seat in rooms.values().flat_map(|room| room.seats.values()).filter(|seat| whom(&seat.who)) {
-            seat.end.set(refusal, says);
+            seat.outlet.end.set(refusal, says);
         }
     }
 
@@ -367,7 +381,7 @@ impl Hub {
 impl Room {
     fn tell(&self, seat: SeatId, message: &FromServer) {
         if let (Some(seat), Ok(message)) = (self.seats.get(&seat), encode(message)) {
-            seat.offer(&Arc::from(message));
+            seat.outlet.offer(&Arc::from(message));
         }
     }
 }

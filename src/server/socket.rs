@@ -22,6 +22,9 @@ use futures::future::BoxFuture;
 use futures::{FutureExt, SinkExt, StreamExt};
 use serde::Deserialize;
 use std::collections::BTreeSet;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 
@@ -37,6 +40,8 @@ const SEND_WAIT: Duration = Duration::from_secs(20);
 const SESSION_CHECK_EVERY: Duration = Duration::from_secs(60 * 60);
 /// What a connection buffers while it reads or writes. Small, because most connections are idle; larger messages grow it.
 const BUFFER_BYTES: usize = 2 * 1024;
+/// How many times what waits is sent before anything else has its turn.
+const IN_A_ROW_MAX: u32 = 16;
 /// A message above `MESSAGE_BYTES_MAX` and up to this is read to be refused in words; what is larger still is cut off.
 const MESSAGE_READ_MAX: usize = 2 * MESSAGE_BYTES_MAX;
 
@@ -201,19 +206,21 @@ fn heard(received: Option<Result<Message, axum::Error>>) -> Result<Heard, End> {
 /// Frames out, messages in, until somebody has enough.
 async fn exchange(state: &AppState, greeted: Greeted, socket: &mut WebSocket) -> End {
     let Greeted { place, token, mut subscription, _channel } = greeted;
-    let (mut sink, mut stream) = socket.split();
     let mut beat = interval(BEAT_EVERY);
     beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
     beat.reset();
     let mut last_heard = Instant::now();
     let mut session_checked = Instant::now();
+    let mut in_a_row = 0;
     let mut work: Option<BoxFuture<'_, Result<FromServer, ApiError>>> = None;
     loop {
+        // First what has to go out: most connections are woken for nothing else.
         tokio::select! {
-            message = subscription.next() => {
+            biased;
+            message = subscription.next(), if in_a_row < IN_A_ROW_MAX => {
+                in_a_row += 1;
                 let Some(message) = message else { return End::Gone };
-                // A copy for each connection is what the socket needs for its masking-free frame; the hub's is shared.
-                if !sent(&mut sink, Message::Binary(Bytes::from_owner(message))).await {
+                if !sent_with_more(socket, message, &mut subscription).await {
                     return End::Gone;
                 }
             }
@@ -224,7 +231,7 @@ async fn exchange(state: &AppState, greeted: Greeted, socket: &mut WebSocket) ->
                     Err(error) => return error.into(),
                 }
             }
-            received = stream.next(), if work.is_none() => {
+            received = socket.next(), if work.is_none() => {
                 last_heard = Instant::now();
                 match heard(received) {
                     Ok(Heard::Said(message)) => match begin(state, place, &subscription, message).await {
@@ -246,10 +253,12 @@ async fn exchange(state: &AppState, greeted: Greeted, socket: &mut WebSocket) ->
                     }
                 }
                 subscription.beat(state.core.now_ms(), Vec::new());
-                if !sent(&mut sink, Message::Ping(Bytes::new())).await {
+                if !sent(socket, Message::Ping(Bytes::new())).await {
                     return End::Gone;
                 }
             }
+            // Everything else had its turn.
+            () = std::future::ready(()), if in_a_row == IN_A_ROW_MAX => in_a_row = 0,
         }
     }
 }
@@ -303,7 +312,30 @@ async fn send(socket: &mut WebSocket, message: &FromServer) -> Result<(), End> {
     if sent(socket, Message::Binary(bytes.into())).await { Ok(()) } else { Err(End::Gone) }
 }
 
+/// Whether the message left in time, and with it what waits behind it, as far as it fits into one packet or two.
+async fn sent_with_more(socket: &mut WebSocket, message: Arc<[u8]>, subscription: &mut Subscription) -> bool {
+    in_time(async {
+        let (mut next, mut bytes) = (Some(message), 0);
+        while let Some(message) = next {
+            bytes += message.len();
+            socket.feed(Message::Binary(Bytes::from_owner(message))).await?;
+            next = if bytes < BUFFER_BYTES { subscription.ready() } else { None };
+        }
+        socket.flush().await
+    })
+    .await
+}
+
 /// Whether the message left in time.
-async fn sent(sink: &mut (impl futures::Sink<Message> + Unpin), message: Message) -> bool {
-    matches!(timeout(SEND_WAIT, sink.send(message)).await, Ok(Ok(())))
+async fn sent(socket: &mut WebSocket, message: Message) -> bool {
+    in_time(SinkExt::send(socket, message)).await
+}
+
+/// Whether it was done in time. Most sending is done at once and needs no clock.
+async fn in_time<E>(sending: impl Future<Output = Result<(), E>>) -> bool {
+    let mut sending = pin!(sending);
+    match futures::poll!(&mut sending) {
+        Poll::Ready(sent) => sent.is_ok(),
+        Poll::Pending => matches!(timeout(SEND_WAIT, sending).await, Ok(Ok(()))),
+    }
 }

@@ -233,7 +233,7 @@ impl Server {
         };
         match answer {
             Ok(Some(answer)) => {
-                if let Some(Some(subscription)) = self.lines.get(&line) {
+                if let Some(Some(subscription)) = self.lines.get_mut(&line) {
                     subscription.answer(&answer);
                 }
             }

@@ -156,12 +156,16 @@ pub fn wants(working: &Working, author: &Author, intent: &[FrozenOp]) -> Vec<Nee
 /// Asks for a record, for those it stands under, and for the project that says who may see it.
 fn want_line(working: &Working, from: Key, needs: &mut BTreeSet<Need>) {
     let mut next = Some(from);
+    let mut seen_by = None;
     while let Some(key) = next.take() {
         match working.records.get(&key) {
             None => drop(needs.insert(Need::Record(key))),
             Some(None) => {}
             Some(Some(held)) => {
-                if let Scope::Project(project) = held.record.scope {
+                // A project and what stands in it are usually all of one scope.
+                if let Scope::Project(project) = held.record.scope
+                    && seen_by.replace(project) != Some(project)
+                {
                     let project = Key::new(Kind::Project, project);
                     if !working.records.contains_key(&project) {
                         needs.insert(Need::Record(project));
