@@ -68,15 +68,37 @@ impl Http {
         member: MemberId,
         message: &impl serde::Serialize,
     ) -> Result<(T, usize), BenchError> {
-        let unreadable = |error: &dyn std::fmt::Display| BenchError::Server(format!("answered {endpoint}: {error}"));
+        self.ask(endpoint, member, message).await?;
+        let (message, sent_bytes) = self.answered(endpoint).await?;
+        Ok((decode(&message)?, sent_bytes))
+    }
+
+    /// Sends one message and leaves its answer to `answered`, so that there is time for something else.
+    pub async fn ask(
+        &mut self,
+        endpoint: &str,
+        member: MemberId,
+        message: &impl serde::Serialize,
+    ) -> Result<(), BenchError> {
         let args = (member, ByteBuf::from(encode(message)?));
-        let args = rmp_serde::to_vec(&args).map_err(|error| unreadable(&error))?;
-        let answer = self.post(endpoint, "application/msgpack", &args).await?;
-        let message: ByteBuf = rmp_serde::from_slice(&answer.body).map_err(|error| unreadable(&error))?;
-        Ok((decode(&message)?, answer.sent_bytes))
+        let args = rmp_serde::to_vec(&args).map_err(|error| BenchError::Server(error.to_string()))?;
+        self.send(endpoint, "application/msgpack", &args).await
+    }
+
+    /// The bytes of the answer to what was asked, unpacked, and their number as they came.
+    pub async fn answered(&mut self, endpoint: &str) -> Result<(Vec<u8>, usize), BenchError> {
+        let answer = self.good(endpoint).await?;
+        let message = rmp_serde::from_slice::<ByteBuf>(&answer.body);
+        let message = message.map_err(|error| BenchError::Server(format!("answered {endpoint}: {error}")))?.into_vec();
+        Ok((message, answer.sent_bytes))
     }
 
     async fn post(&mut self, endpoint: &str, kind: &str, body: &[u8]) -> Result<Answer, BenchError> {
+        self.send(endpoint, kind, body).await?;
+        self.good(endpoint).await
+    }
+
+    async fn send(&mut self, endpoint: &str, kind: &str, body: &[u8]) -> Result<(), BenchError> {
         let server = self.server;
         let cookie = self.cookie.as_ref().map_or_else(String::new, |cookie| format!("cookie: {cookie}\r\n"));
         let accept = if kind.ends_with("msgpack") { kind } else { "application/json" };
@@ -85,7 +107,10 @@ impl Http {
              accept: {accept}\r\naccept-encoding: gzip\r\n{cookie}content-length: {}\r\n\r\n",
             body.len()
         );
-        self.stream.write_all(&[head.as_bytes(), body].concat()).await?;
+        Ok(self.stream.write_all(&[head.as_bytes(), body].concat()).await?)
+    }
+
+    async fn good(&mut self, endpoint: &str) -> Result<Answer, BenchError> {
         let answer = self.answer().await?;
         if answer.ok {
             return Ok(answer);

@@ -11,7 +11,7 @@ use crate::model::scope::Scope;
 use crate::model::value::Value;
 use crate::sync::merge::merge_field;
 use crate::sync::op::Op;
-use crate::sync::wire::{FromServer, SnapshotChunk, SnapshotWanted, decode};
+use crate::sync::wire::{FromServer, SnapshotChunk, SnapshotWanted, decode, next_chunk};
 use std::collections::BTreeMap;
 use std::hint::black_box;
 use std::time::{Duration, Instant};
@@ -200,7 +200,7 @@ async fn delays(ground: &Ground, subscribers: u32, edits: u32, tasks: u32) -> Re
     Ok(took)
 }
 
-/// A new device's first copy of a project.
+/// A new device's first copy of a project. As the browser does, it asks for the next chunk before it reads the one that came.
 pub(super) async fn bootstrap(ground: &Ground, size: Size) -> Result<Vec<Figure>, BenchError> {
     let mut figures = Vec::new();
     let mut before = 0;
@@ -245,17 +245,19 @@ async fn first_copy(ground: &Ground) -> Result<Copy, BenchError> {
     let mut browser = Http::connect(ground.address, session.from, Some(session.cookie.clone())).await?;
     let started = Instant::now();
     let (mut bytes, mut records) = (0, Vec::new());
-    let mut wanted = SnapshotWanted { scope: SCOPE, at: None, after: None };
-    loop {
-        let (mut chunk, size): (SnapshotChunk, usize) =
-            browser.exchange("sync/snapshot", ground.member, &wanted).await?;
+    let mut wanted = Some(SnapshotWanted { scope: SCOPE, at: None, after: None });
+    const SNAPSHOT: &str = "sync/snapshot";
+    browser.ask(SNAPSHOT, ground.member, &wanted).await?;
+    while wanted.is_some() {
+        let (chunk, size) = browser.answered(SNAPSHOT).await?;
         bytes += size;
-        records.append(&mut chunk.records);
-        wanted = SnapshotWanted { scope: SCOPE, at: Some(chunk.at), after: chunk.next };
-        if chunk.next.is_none() {
-            return Ok(Copy { took: started.elapsed(), bytes, records });
+        wanted = next_chunk(&chunk);
+        if wanted.is_some() {
+            browser.ask(SNAPSHOT, ground.member, &wanted).await?;
         }
+        records.append(&mut decode::<SnapshotChunk>(&chunk)?.records);
     }
+    Ok(Copy { took: started.elapsed(), bytes, records })
 }
 
 /// The same records as another program would send them: values by name, without the versions that merging needs.
