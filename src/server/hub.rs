@@ -392,3 +392,62 @@ const STOPPING: &str = "The server is stopping. Nothing was lost; connect again 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sync::wire::decode;
+    use uuid::Uuid;
+
+    const WORKSPACE: WorkspaceId = WorkspaceId(Uuid::from_u128(1));
+
+    fn subscribed(hub: &Hub) -> Subscription {
+        let (member, device) = (MemberId(Uuid::from_u128(2)), DeviceId(Uuid::from_u128(3)));
+        let who = Subscriber { workspace: WORKSPACE, member, device, session: [4; 32] };
+        hub.subscribe(who, &BTreeSet::from([Scope::Workspace]), 0)
+    }
+
+    fn publish(hub: &Hub, frames: &[u8]) {
+        let frames = frames.iter().map(|n| Sealed { scope: Scope::Workspace, message: Arc::from([*n].as_slice()) });
+        hub.publish(WORKSPACE, 1, &[], &frames.collect::<Vec<_>>());
+    }
+
+    #[tokio::test]
+    async fn an_answer_goes_behind_what_waits_and_before_what_comes_later() {
+        let hub = Hub::default();
+        let mut subscription = subscribed(&hub);
+        let answer = FromServer::ScopeJoin(Scope::Workspace);
+        let said = encode(&answer).unwrap();
+        publish(&hub, &[1, 2]);
+        subscription.answer(&answer);
+        publish(&hub, &[3]);
+        subscription.answer(&answer);
+        assert_eq!(*subscription.next().await.unwrap(), [1]);
+        publish(&hub, &[4]);
+        let then = std::iter::from_fn(|| subscription.ready()).map(|message| message.to_vec());
+        assert_eq!(then.collect::<Vec<_>>(), [vec![2], said.clone(), vec![3], said, vec![4]]);
+        assert_eq!(subscription.outlet.waiting.load(Ordering::Acquire), 0);
+    }
+
+    #[tokio::test]
+    async fn an_end_is_told_at_once_and_once_and_nothing_after_it() {
+        let hub = Hub::default();
+        let mut subscription = subscribed(&hub);
+        let told = {
+            let mut next = std::pin::pin!(subscription.next());
+            assert!(futures::poll!(&mut next).is_pending());
+            hub.disconnect_session(&[4; 32]);
+            next.await.unwrap()
+        };
+        assert!(matches!(decode(&told).unwrap(), FromServer::Refused { refusal: Refusal::SignedOut, .. }));
+        publish(&hub, &[1]);
+        subscription.answer(&FromServer::ScopeLeave(Scope::Workspace));
+        assert_eq!((subscription.ready(), subscription.next().await), (None, None));
+
+        let mut behind = subscribed(&hub);
+        publish(&hub, &[1]);
+        hub.disconnect_session(&[4; 32]);
+        assert!(behind.ready().is_none(), "an end does not wait behind frames");
+        assert!(matches!(decode(&behind.next().await.unwrap()).unwrap(), FromServer::Refused { .. }));
+    }
+}
