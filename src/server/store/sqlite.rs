@@ -12,8 +12,8 @@ use crate::model::record::Field;
 use crate::model::value::Name;
 use crate::sync::op::Effect;
 use crate::sync::wire::decode;
-use direct::Seat;
-use futures::TryStreamExt;
+use direct::{Direct, Seat};
+use read::PageReaders;
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteRow, SqliteSynchronous,
 };
@@ -45,6 +45,7 @@ pub struct Sqlite {
     seat: CoreSeat,
     writer: SqlitePool,
     readers: SqlitePool,
+    pages: PageReaders,
 }
 
 /// Where the core's writer sits.
@@ -77,8 +78,10 @@ impl Sqlite {
         let own = own.pragma("wal_autocheckpoint", WAL_PAGES.to_string()).connect().await.map_err(database)?;
         let own = OwnSeat { seat: Seat::take(own, |connection| connection).await?, known: Known::default() };
         let readers = SqlitePoolOptions::new().max_connections(READERS_MAX).test_before_acquire(false);
-        let readers = readers.connect_lazy_with(options.pragma("query_only", "ON"));
-        Ok(Self { seat: CoreSeat::Own(Arc::new(Mutex::new(Some(own)))), writer, readers })
+        let options = options.pragma("query_only", "ON");
+        let readers = readers.connect_lazy_with(options.clone());
+        let pages = PageReaders::new(options);
+        Ok(Self { seat: CoreSeat::Own(Arc::new(Mutex::new(Some(own)))), writer, readers, pages })
     }
     /// A database in memory, for tests and the simulator. One connection does everything; it is gone with the last clone.
     ///
@@ -94,7 +97,8 @@ impl Sqlite {
             .test_before_acquire(false);
         let only = only.connect_with(options).await.map_err(database)?;
         MIGRATIONS.run(&only).await.map_err(|error| StoreError::Database(error.into()))?;
-        Ok(Self { seat: CoreSeat::Shared, writer: only.clone(), readers: only })
+        let pages = PageReaders::new(SqliteConnectOptions::new());
+        Ok(Self { seat: CoreSeat::Shared, writer: only.clone(), readers: only, pages })
     }
     /// The connection that may write what is not the core's: accounts. Keep its transactions short; pushes wait for them.
     pub fn writer(&self) -> &SqlitePool {
@@ -104,12 +108,26 @@ impl Sqlite {
     pub fn readers(&self) -> &SqlitePool {
         &self.readers
     }
+    /// Reads on a connection of its own; where there is only one, on that.
+    async fn read<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&mut Direct) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        match &self.seat {
+            CoreSeat::Own(_) => self.pages.read(read).await,
+            CoreSeat::Shared => {
+                let only = self.readers.acquire().await.map_err(database)?;
+                read(Seat::take(only, |connection| connection).await?.direct())
+            }
+        }
+    }
     /// Closes every connection and waits for the end of each. The last one to close writes everything into the one file, which
     /// can then be moved, unless another process has it open too.
     ///
     /// # Errors
     /// What `StoreError` names; what was committed is on disk all the same, in the file or in its log.
     pub async fn close(&self) -> Result<(), StoreError> {
+        self.pages.close().await?;
         self.readers.close().await;
         self.writer.close().await;
         let own = match &self.seat {
@@ -174,21 +192,9 @@ macro_rules! base {
     };
 }
 
-// Below the macros, because it uses them.
+// Below the macros, because they use them.
+mod read;
 mod write;
-
-/// A record in the columns from `at` on.
-fn record(row: &SqliteRow, at: usize) -> Result<Record, StoreError> {
-    Stored {
-        kind: row.try_get(at).map_err(database)?,
-        id: row.try_get(at + 1).map_err(database)?,
-        scope: row.try_get(at + 2).map_err(database)?,
-        fields: row.try_get(at + 3).map_err(database)?,
-        seq: row.try_get(at + 4).map_err(database)?,
-        deleted: row.try_get(at + 5).map_err(database)?,
-    }
-    .record()
-}
 
 /// The columns of a record, as they lie in the database.
 struct Stored<'a> {
@@ -375,28 +381,8 @@ impl Store for Sqlite {
     }
 
     async fn records(&self, workspace: WorkspaceId, select: &Select, page: Page) -> Result<Paged<Record>, StoreError> {
-        let limit = limit(page);
-        let query = match select {
-            Select::Scope { scope, after } => {
-                let (priority, id) =
-                    after.map_or((0, Vec::new()), |(priority, id)| (priority, id.0.as_bytes().to_vec()));
-                sqlx::query(BY_SCOPE).bind(workspace.0).bind(scope.to_string()).bind(i64::from(priority)).bind(id)
-            }
-            Select::Kind(kind) => sqlx::query(BY_KIND).bind(workspace.0).bind(kind.spec().name),
-            Select::Keys(wanted) => sqlx::query(BY_KEY).bind(workspace.0).bind(keys(wanted.iter().copied())),
-            Select::Under(key) => sqlx::query(UNDER).bind(workspace.0).bind(key.id.0).bind(key.kind.spec().name),
-            Select::AssignedTo(member) => sqlx::query(ASSIGNED).bind(workspace.0).bind(member.0),
-        };
-        let mut rows = query.bind(limit).fetch(&self.readers);
-        let (mut found, mut bytes) = (Vec::new(), 0);
-        while let Some(row) = rows.try_next().await.map_err(database)? {
-            if found.len() == page.count_max || bytes >= page.bytes_max {
-                return Ok(Paged { rows: found, more: true });
-            }
-            bytes += row.try_get::<&str, _>(3).map_err(database)?.len();
-            found.push(record(&row, 0)?);
-        }
-        Ok(Paged { rows: found, more: false })
+        let select = select.clone();
+        self.read(move |direct| read::records(direct, workspace, &select, page)).await
     }
 
     async fn log(
@@ -410,20 +396,8 @@ impl Store for Sqlite {
         for (scope, tidemark) in above {
             scopes.add(scope, format_args!("{}", stored(*tidemark)));
         }
-        let limit = limit(page);
-        let query = sqlx::query(LOG).bind(workspace.0).bind(scopes.end()).bind(stored(to.min(SEQ_MAX))).bind(limit);
-        let mut rows = query.fetch(&self.readers);
-        let (mut found, mut bytes) = (Vec::new(), 0);
-        while let Some(row) = rows.try_next().await.map_err(database)? {
-            if found.len() == page.count_max || bytes >= page.bytes_max {
-                return Ok(Paged { rows: found, more: true });
-            }
-            let body: &[u8] = row.try_get(1).map_err(database)?;
-            bytes += body.len();
-            let until = version(row.try_get(0).map_err(database)?)?;
-            found.push(Line { entry: decode(body).map_err(damaged)?, until });
-        }
-        Ok(Paged { rows: found, more: false })
+        let scopes = scopes.end();
+        self.read(move |direct| read::lines(direct, workspace, &scopes, to, page)).await
     }
 
     async fn history(&self, workspace: WorkspaceId, key: Key, count_max: usize) -> Result<Vec<Entry>, StoreError> {

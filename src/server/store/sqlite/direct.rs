@@ -7,6 +7,7 @@ use libsqlite3_sys as sqlite;
 use sqlx::SqliteConnection;
 use std::ffi::CStr;
 use std::marker::PhantomData;
+use std::ops::ControlFlow;
 use std::ptr::{NonNull, null_mut};
 use uuid::Uuid;
 
@@ -61,7 +62,7 @@ pub(super) enum Arg<'a> {
 impl Direct {
     /// Runs a statement and gives back how many rows it changed.
     pub fn execute(&mut self, sql: &'static str, args: &[Arg<'_>]) -> Result<u64, StoreError> {
-        self.run(sql, args, |_| Ok(()))?;
+        self.each(sql, args, |_| Ok(ControlFlow::Continue(())))?;
         // SAFETY: the handle is open, and used by nobody else.
         let changed = unsafe { sqlite::sqlite3_changes64(self.db.as_ptr()) };
         Ok(changed.unsigned_abs())
@@ -75,7 +76,10 @@ impl Direct {
         mut read: impl FnMut(&Row<'_>) -> Result<T, StoreError>,
     ) -> Result<Vec<T>, StoreError> {
         let mut rows = Vec::new();
-        self.run(sql, args, |row| read(row).map(|read| rows.push(read)))?;
+        self.each(sql, args, |row| {
+            rows.push(read(row)?);
+            Ok(ControlFlow::Continue(()))
+        })?;
         Ok(rows)
     }
 
@@ -85,11 +89,12 @@ impl Direct {
         unsafe { sqlite::sqlite3_get_autocommit(self.db.as_ptr()) == 0 }
     }
 
-    fn run(
+    /// Runs a query and hands on each of its rows, until one is the last that is wanted.
+    pub fn each(
         &mut self,
         sql: &'static str,
         args: &[Arg<'_>],
-        mut each: impl FnMut(&Row<'_>) -> Result<(), StoreError>,
+        mut read: impl FnMut(&Row<'_>) -> Result<ControlFlow<()>, StoreError>,
     ) -> Result<(), StoreError> {
         let running = Running(self.prepared(sql)?);
         for (place, arg) in (1..).zip(args) {
@@ -98,7 +103,11 @@ impl Direct {
         loop {
             // SAFETY: the statement is prepared, and what is bound to it lives in `args`.
             match unsafe { sqlite::sqlite3_step(running.0.as_ptr()) } {
-                sqlite::SQLITE_ROW => each(&Row { statement: running.0, of: PhantomData })?,
+                sqlite::SQLITE_ROW => {
+                    if read(&Row { statement: running.0, of: PhantomData })?.is_break() {
+                        return Ok(());
+                    }
+                }
                 sqlite::SQLITE_DONE => return Ok(()),
                 _ => return Err(self.failure()),
             }

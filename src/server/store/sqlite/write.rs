@@ -2,6 +2,7 @@
 //! commit waits for nobody but the disk, and its future is done when it is first polled.
 
 use super::direct::{Arg, Direct, Row};
+use super::read::record_in;
 use super::*;
 use crate::sync::wire::encode;
 use sqlx::pool::PoolConnection;
@@ -131,19 +132,6 @@ const HOLD: &str = "INSERT OR REPLACE INTO quarantine (workspace, op, member, de
 
 /// The field whose members are indexed, in whichever kinds have it.
 const ASSIGNEES: &str = "assignees";
-
-/// The record in a row of `columns!()`.
-fn record_in(row: &Row<'_>) -> Result<Record, StoreError> {
-    Stored {
-        kind: row.text(0)?,
-        id: row.id(1)?,
-        scope: row.text(2)?,
-        fields: row.text(3)?,
-        seq: row.int(4),
-        deleted: row.int(5) != 0,
-    }
-    .record()
-}
 
 /// A key as the parameters `?1` to `?3`.
 fn at(workspace: Uuid, key: Key) -> [Arg<'static>; 3] {
