@@ -224,24 +224,7 @@ async fn exchange(state: &AppState, greeted: Greeted, socket: &mut WebSocket) ->
                     return End::Gone;
                 }
             }
-            done = async { match work.as_mut() { Some(work) => work.await, None => std::future::pending().await } } => {
-                work = None;
-                match done {
-                    Ok(message) => subscription.answer(&message),
-                    Err(error) => return error.into(),
-                }
-            }
-            received = socket.next(), if work.is_none() => {
-                last_heard = Instant::now();
-                match heard(received) {
-                    Ok(Heard::Said(message)) => match begin(state, place, &subscription, message).await {
-                        Ok(begun) => work = begun,
-                        Err(end) => return end,
-                    },
-                    Ok(Heard::Nothing) => {}
-                    Err(end) => return end,
-                }
-            }
+            // Before what comes in, so that nobody who sends without a pause outlives their session.
             _ = beat.tick() => {
                 if work.is_none() && last_heard.elapsed() > SILENCE_MAX {
                     return End::Gone;
@@ -255,6 +238,25 @@ async fn exchange(state: &AppState, greeted: Greeted, socket: &mut WebSocket) ->
                 subscription.beat(state.core.now_ms(), Vec::new());
                 if !sent(socket, Message::Ping(Bytes::new())).await {
                     return End::Gone;
+                }
+            }
+            done = async { match work.as_mut() { Some(work) => work.await, None => std::future::pending().await } } => {
+                work = None;
+                match done {
+                    Ok(message) => subscription.answer(&message),
+                    Err(error) => return error.into(),
+                }
+            }
+            received = socket.next(), if work.is_none() => {
+                in_a_row = 0;
+                last_heard = Instant::now();
+                match heard(received) {
+                    Ok(Heard::Said(message)) => match begin(state, place, &subscription, message).await {
+                        Ok(begun) => work = begun,
+                        Err(end) => return end,
+                    },
+                    Ok(Heard::Nothing) => {}
+                    Err(end) => return end,
                 }
             }
             // Everything else had its turn.

@@ -255,7 +255,11 @@ async fn first_copy(ground: &Ground) -> Result<Copy, BenchError> {
         if wanted.is_some() {
             browser.ask(SNAPSHOT, ground.member, &wanted).await?;
         }
-        records.append(&mut decode::<SnapshotChunk>(&chunk)?.records);
+        let mut chunk: SnapshotChunk = decode(&chunk)?;
+        if chunk.next.is_some() != wanted.is_some() {
+            return Err(BenchError::Server("sent a chunk that does not say what follows it".to_owned()));
+        }
+        records.append(&mut chunk.records);
     }
     Ok(Copy { took: started.elapsed(), bytes, records })
 }
