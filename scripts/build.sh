@@ -41,10 +41,12 @@ wasm-bindgen --target web --no-typescript --keep-lld-exports --no-demangle --out
   "$parts/tidemark.wasm"
 mv "$site/pkg/tidemark_bg.wasm" "$parts/tidemark.wasm"
 cp "$parts/__wasm_split.js" "$site/pkg/"
-# Only what every browser that can run Tidemark has had for years. Inlining saves a twentieth of what a browser unpacks and
-# costs as much of what it downloads. It warns of names of locals, which it drops anyway.
+# Only what every browser that can run Tidemark has had for years. What is left out saves a little of what a browser unpacks and
+# costs as much of what it downloads, because what is written once more packs better than what is shared. It warns of names of
+# locals, which it drops anyway.
 optimise() {
-  wasm-opt -Oz --skip-pass=inlining-optimizing \
+  wasm-opt -Oz --skip-pass=inlining-optimizing --skip-pass=local-cse --skip-pass=memory-packing \
+    --strip-producers --strip-target-features \
     --enable-bulk-memory --enable-bulk-memory-opt --enable-nontrapping-float-to-int --enable-sign-ext \
     --enable-mutable-globals --enable-reference-types --enable-multivalue --output "$2/pkg/${1##*/}" "$1" \
     2> >(grep -v '^warning: unknown name subsection' >&2)

@@ -1,10 +1,12 @@
 // Finishes a built site: puts a hash into the name of every file of pkg/ that a browser is sent, so that it may be kept for
-// ever, writes down those hashes for the server, and compresses what is worth it, once and well.
+// ever, writes down those hashes for the server, leaves out of scripts what only people read, and compresses what is worth it,
+// once and well.
 // Usage: node scripts/site.mjs <site folder> <file for the hashes>
 import { createHash } from "node:crypto";
 import { readFileSync, readdirSync, renameSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { brotliCompressSync, constants } from "node:zlib";
+import { minify } from "terser";
 
 const [site, hashFile] = process.argv.slice(2);
 const pkg = join(site, "pkg");
@@ -17,17 +19,6 @@ const hashOf = (names) => {
 };
 const named = (name, hash) => name.replace(/\.(\w+)$/, `.${hash}.$1`);
 
-// The parts of a program fit one another and no other build's, and name one another: one hash for all of them.
-const isPart = (name) => /\.(js|wasm)$/.test(name) && statSync(join(pkg, name)).isFile();
-const parts = readdirSync(pkg).filter(isPart).sort();
-const program = hashOf(parts);
-for (const name of parts.filter((name) => name.endsWith(".js"))) {
-  const script = readFileSync(join(pkg, name), "utf8")
-    // wasm-bindgen names its own output; Leptos passes the address in, so this default is never fetched.
-    .replaceAll("tidemark_bg.wasm", "tidemark.wasm")
-    .replace(/(from |new URL\()"\.\/(\w+\.(?:js|wasm))"/g, (_, before, part) => `${before}"./${named(part, program)}"`);
-  writeFileSync(join(pkg, name), script);
-}
 // What the server tells a browser to fetch for a page of a file, before the program that starts asks for it: what the file
 // shares with others, as the splitter's loader names it, and itself.
 const loader = readFileSync(join(pkg, "__wasm_split.js"), "utf8");
@@ -38,6 +29,22 @@ const preloads = files.map((file) => [
   file,
   [...shared.filter(([, users]) => users.split(", ").includes(file)).map(([, , chunk]) => chunk), `split_${file}`],
 ]);
+
+// The parts of a program fit one another and no other build's, and name one another: one hash for all of them.
+const isPart = (name) => /\.(js|wasm)$/.test(name) && statSync(join(pkg, name)).isFile();
+const parts = readdirSync(pkg).filter(isPart).sort();
+const scripts = parts.filter((name) => name.endsWith(".js"));
+for (const name of scripts) {
+  const { code } = await minify(readFileSync(join(pkg, name), "utf8"), { module: true });
+  // wasm-bindgen names its own output; Leptos passes the address in, so this default is never fetched.
+  writeFileSync(join(pkg, name), code.replaceAll("tidemark_bg.wasm", "tidemark.wasm"));
+}
+const program = hashOf(parts);
+for (const name of scripts) {
+  const script = readFileSync(join(pkg, name), "utf8")
+    .replace(/(from ?|new URL\()"\.\/(\w+\.(?:js|wasm))"/g, (_, before, part) => `${before}"./${named(part, program)}"`);
+  writeFileSync(join(pkg, name), script);
+}
 const hashed = preloads.map(([file, names]) => [file, names.map((name) => `${name}.${program}`)]);
 parts.push("__wasm_split_manifest.json");
 writeFileSync(join(pkg, "__wasm_split_manifest.json"), JSON.stringify(Object.fromEntries(hashed)));

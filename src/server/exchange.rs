@@ -62,6 +62,7 @@ pub async fn snapshot(member: MemberId, message: ByteBuf) -> Result<ByteBuf, Api
         let place = caller.place(member).await?;
         place.role()?;
         let wanted: SnapshotWanted = decode(&message)?;
+        caller.state.limits.read_turn(member).await;
         let chunk = caller.state.core.snapshot(place.workspace, member, &wanted).await;
         // To somebody who may not see it, a scope looks as if it did not exist.
         let chunk = chunk.map_err(|error| match error.into() {
@@ -94,6 +95,7 @@ pub async fn greet(state: &AppState, place: Place, hello: &Hello) -> Result<Welc
     if hello.tidemarks.len() > SCOPES_MAX {
         return Err(ApiError::TooLarge);
     }
+    state.limits.read_turn(place.member).await;
     Ok(state.core.welcome(place.workspace, place.member, hello).await?)
 }
 
@@ -118,5 +120,6 @@ pub async fn newer(state: &AppState, place: Place, pull: &Pull) -> Result<Pulled
     if pull.tidemarks.len() > SCOPES_MAX {
         return Err(ApiError::TooLarge);
     }
+    state.limits.read_turn(place.member).await;
     Ok(state.core.pull(place.workspace, place.member, pull).await?)
 }

@@ -34,6 +34,10 @@ const REPORT_EVERY: Duration = Duration::from_secs(60);
 /// workspace stay below it.
 const LOOK_BURST: u32 = 30;
 const LOOK_EVERY: Duration = Duration::from_millis(250);
+/// Pulls, chunks of snapshots and hellos of one member's devices at once: the first copies of two and a half million records.
+/// Afterwards one every `READ_EVERY`, which takes half a core at most. Who is over it waits.
+const READ_BURST: u32 = 5_000;
+const READ_EVERY: Duration = Duration::from_millis(10);
 /// Live channels one session holds open at once. A browser needs one, and a few more while tabs change hands; a page that
 /// opens them in a circle must not take the server's memory.
 pub const CHANNELS_MAX: usize = 32;
@@ -48,6 +52,7 @@ pub struct Limits {
     push: Bucket<MemberId>,
     report: Bucket<MemberId>,
     look: Bucket<MemberId>,
+    read: Bucket<MemberId>,
     channels: Arc<Mutex<HashMap<token::Digest, usize>>>,
     clock: DefaultClock,
 }
@@ -81,6 +86,7 @@ impl Limits {
             push: RateLimiter::keyed(push),
             report: RateLimiter::keyed(every(REPORT_EVERY, REPORT_BURST)),
             look: RateLimiter::keyed(every(LOOK_EVERY, LOOK_BURST)),
+            read: RateLimiter::keyed(every(READ_EVERY, READ_BURST)),
             channels: Arc::default(),
             clock: DefaultClock::default(),
         }
@@ -116,6 +122,11 @@ impl Limits {
     /// connection meanwhile.
     pub async fn push_turn(&self, member: MemberId) {
         self.push.until_key_ready(&member).await;
+    }
+
+    /// Waits until this member's devices may read once more: a pull, a chunk of a snapshot, a hello.
+    pub async fn read_turn(&self, member: MemberId) {
+        self.read.until_key_ready(&member).await;
     }
 
     /// Before an incident of this member's devices is logged.
@@ -154,6 +165,7 @@ impl Limits {
         self.push.retain_recent();
         self.report.retain_recent();
         self.look.retain_recent();
+        self.read.retain_recent();
     }
 
     fn check<K: Hash + Eq + Clone>(&self, bucket: &Bucket<K>, key: &K) -> Result<(), ApiError> {
@@ -184,6 +196,8 @@ fn every(period: Duration, burst: u32) -> Quota {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use futures::FutureExt;
+    use uuid::Uuid;
 
     #[test]
     fn guessing_at_one_account_ends_and_others_go_on() {
@@ -208,6 +222,20 @@ mod tests {
         assert!(limits.channel([7; 32]).is_some());
         drop(open);
         assert!(limits.channels.lock().unwrap().is_empty());
+    }
+
+    #[tokio::test]
+    async fn who_reads_without_end_waits_alone() {
+        let limits = Limits::new(of(1));
+        let (one, other) = (MemberId(Uuid::from_u128(1)), MemberId(Uuid::from_u128(2)));
+        let mut turns = 0;
+        while limits.read_turn(one).now_or_never().is_some() {
+            turns += 1;
+        }
+        // Those that came back while they were used are a few.
+        assert!((READ_BURST..2 * READ_BURST).contains(&turns), "{turns}");
+        assert!(limits.read_turn(other).now_or_never().is_some());
+        limits.read_turn(one).await;
     }
 
     #[test]
