@@ -2,15 +2,18 @@
 //! over sockets of this machine. Nothing is asserted, because a busy machine is not a wrong program; the command line prints
 //! the table. What needs a browser is measured by `npm run figures`.
 
+mod bare;
 mod client;
 mod ground;
 mod measure;
 
 use crate::api::ApiError;
+use crate::server::store::StoreError;
 use crate::sync::op::Outcome;
 use crate::sync::wire::WireError;
 use ground::Ground;
 use serde::Serialize;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 /// One line of the table.
@@ -62,6 +65,9 @@ pub enum BenchError {
     /// A message could not be encoded or read.
     #[error("{0}")]
     Wire(#[from] WireError),
+    /// The bare server's database failed.
+    #[error("{0}")]
+    Store(#[from] StoreError),
     /// An edit was not applied, so the figure would mean nothing.
     #[error("an edit came out as {0:?}")]
     Outcome(Outcome),
@@ -127,8 +133,16 @@ pub async fn run(wanted: &Wanted, mut tell: impl FnMut(Figure)) -> Result<(), Be
         let ground = Ground::start(&wanted.folder).await?;
         let figures = match group {
             Group::Merge => Vec::new(),
-            Group::Writes => measure::writes(&ground, wanted.size).await?,
-            Group::Propagation => measure::propagation(&ground, wanted.size).await?,
+            Group::Writes => {
+                let ours = measure::writes(&ground, wanted.size).await?;
+                let least = measure::writes(&ground.bare().await?, wanted.size).await?;
+                measure::told_writes(&ours, &least)
+            }
+            Group::Propagation => {
+                let ours = measure::propagation(&ground, wanted.size).await?;
+                let least = measure::propagation(&ground.bare().await?, wanted.size).await?;
+                measure::told_propagation(&ours, &least)
+            }
             Group::Bootstrap => measure::bootstrap(&ground, wanted.size).await?,
             Group::Idle => measure::idle(&ground, wanted.size).await?,
             Group::Scale => measure::scale(&ground, wanted.size).await?,
@@ -136,4 +150,13 @@ pub async fn run(wanted: &Wanted, mut tell: impl FnMut(Figure)) -> Result<(), Be
         figures.into_iter().for_each(&mut tell);
     }
     Ok(())
+}
+
+/// The server that Tidemark is compared with, in this process, on a new database in this folder; it says where it listens and
+/// ends with the process.
+///
+/// # Errors
+/// Whatever ends it.
+pub async fn serve_bare(folder: PathBuf, ready: impl FnOnce(SocketAddr) + Send + 'static) -> Result<(), BenchError> {
+    bare::serve(folder, ready).await
 }

@@ -105,7 +105,8 @@ impl<E: Into<Farewell>> From<E> for End {
 }
 
 async fn converse(state: AppState, member: MemberId, headers: HeaderMap, mut socket: WebSocket) {
-    let ended = match greeted(&state, member, &headers, &mut socket).await {
+    // What is rare is put into boxes: a connection is mostly idle, and holds room for all that it could be doing.
+    let ended = match Box::pin(greeted(&state, member, &headers, &mut socket)).await {
         // A device that was greeted keeps only what it needs: the rest is freed before a long idle time.
         Ok(greeted) => {
             drop(headers);
@@ -116,9 +117,9 @@ async fn converse(state: AppState, member: MemberId, headers: HeaderMap, mut soc
     if let End::Told(Farewell { refusal, says }) = ended {
         tracing::debug!(member.id = %member, ?refusal, "A connection ends.");
         // Nobody may be there to read it; the connection closes either way.
-        send(&mut socket, &FromServer::Refused { refusal, says }).await.ok();
+        Box::pin(send(&mut socket, &FromServer::Refused { refusal, says })).await.ok();
     }
-    timeout(SEND_WAIT, socket.close()).await.ok();
+    Box::pin(timeout(SEND_WAIT, socket.close())).await.ok();
 }
 
 /// A device that has introduced itself.
@@ -231,7 +232,7 @@ async fn exchange(state: &AppState, greeted: Greeted, socket: &mut WebSocket) ->
                 }
                 if session_checked.elapsed() > SESSION_CHECK_EVERY {
                     session_checked = Instant::now();
-                    if let Some(end) = session_ended(state, token.as_ref()).await {
+                    if let Some(end) = Box::pin(session_ended(state, token.as_ref())).await {
                         return end;
                     }
                 }
@@ -288,11 +289,11 @@ async fn begin<'a>(
                 return Err(ApiError::TooLarge.into());
             }
             let scopes = pull.tidemarks.keys().copied().collect();
-            state.core.follow(subscription, &scopes).await.map_err(ApiError::from)?;
+            Box::pin(state.core.follow(subscription, &scopes)).await.map_err(ApiError::from)?;
             Ok(Some(async move { newer(state, place, &pull).await.map(FromServer::Pulled) }.boxed()))
         }
         FromDevice::Beat => {
-            state.core.beat(subscription).await.map_err(ApiError::from)?;
+            Box::pin(state.core.beat(subscription)).await.map_err(ApiError::from)?;
             Ok(None)
         }
         FromDevice::Hello(_) => {

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, ChildStdout, Command};
+use uuid::Uuid;
 
 const EMAIL: &str = "bench@example.org";
 const PASSWORD: &str = "the tide comes in";
@@ -19,7 +20,7 @@ const CHANNELS_A_SESSION: usize = 30;
 /// The kernel counts processor time in hundredths of a second.
 const TICK_MS: u64 = 10;
 
-/// A running server with one account that owns a workspace.
+/// A running server, with one account that owns a workspace unless it is a bare one.
 pub(super) struct Ground {
     child: Child,
     // Open as long as the server runs: writing to a closed pipe would end it.
@@ -27,6 +28,8 @@ pub(super) struct Ground {
     folder: PathBuf,
     pub address: SocketAddr,
     pub member: MemberId,
+    /// Whether anybody has to sign in.
+    accounts: bool,
     sessions: Cell<u8>,
 }
 
@@ -40,13 +43,31 @@ pub(super) struct Session {
 impl Ground {
     /// Starts a server in this folder.
     pub async fn start(folder: &Path) -> Result<Self, BenchError> {
+        let serve = ["serve", "--listen", "127.0.0.1:0", "--log", "error", "--pushes-per-second", "1000000"];
+        let mut this = Self::of(folder, &serve, true).await?;
+        let mut browser = Http::connect(this.address, Ipv4Addr::LOCALHOST, None).await?;
+        browser.form::<Me>("sign-up", &form(&[("name", "Bench"), ("email", EMAIL), ("password", PASSWORD)])).await?;
+        let me: Me = browser.form("workspace/create", &form(&[("name", "Bench")])).await?;
+        let viewer = me.viewer.ok_or_else(|| BenchError::Server("made no workspace".to_owned()))?;
+        this.member = viewer.member;
+        Ok(this)
+    }
+
+    /// Ends this server and starts a bare one in the same folder.
+    pub async fn bare(self) -> Result<Self, BenchError> {
+        let folder = self.folder.clone();
+        drop(self);
+        Self::of(&folder, &["bench", "--bare"], false).await
+    }
+
+    async fn of(folder: &Path, what: &[&str], accounts: bool) -> Result<Self, BenchError> {
         if folder.exists() {
             return Err(BenchError::Server(format!("was not started: {} exists already", folder.display())));
         }
         std::fs::create_dir_all(folder)?;
         let program = std::env::current_exe()?;
         let mut child = Command::new(program)
-            .args(["serve", "--listen", "127.0.0.1:0", "--log", "error", "--pushes-per-second", "1000000"])
+            .args(what)
             .arg("--data")
             .arg(folder)
             .stdout(Stdio::piped())
@@ -63,16 +84,15 @@ impl Ground {
                 break address.parse().map_err(|_| BenchError::Server(format!("listens at {address}")))?;
             }
         };
-        let mut browser = Http::connect(address, Ipv4Addr::LOCALHOST, None).await?;
-        browser.form::<Me>("sign-up", &form(&[("name", "Bench"), ("email", EMAIL), ("password", PASSWORD)])).await?;
-        let me: Me = browser.form("workspace/create", &form(&[("name", "Bench")])).await?;
-        let viewer = me.viewer.ok_or_else(|| BenchError::Server("made no workspace".to_owned()))?;
-        let (member, folder) = (viewer.member, folder.to_owned());
-        Ok(Self { child, _said: said, folder, address, member, sessions: Cell::new(0) })
+        let (member, folder) = (MemberId(Uuid::nil()), folder.to_owned());
+        Ok(Self { child, _said: said, folder, address, member, accounts, sessions: Cell::new(0) })
     }
 
     /// Sessions for so many live channels: one for each of them, the same ones shared by a few.
     pub async fn sessions(&self, channels: usize) -> Result<Vec<Session>, BenchError> {
+        if !self.accounts {
+            return Ok(vec![Session { from: Ipv4Addr::LOCALHOST, cookie: String::new() }; channels]);
+        }
         let mut sessions = Vec::with_capacity(channels);
         while sessions.len() < channels {
             let number = self.sessions.get().wrapping_add(1);

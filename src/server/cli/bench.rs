@@ -32,10 +32,18 @@ pub(super) struct Bench {
     /// A new folder on the disk to measure; removed afterwards
     #[arg(long, value_name = "FOLDER", default_value = "data/bench")]
     data: PathBuf,
+    /// Serve as the bare server that Tidemark is compared with
+    #[arg(long, hide = true)]
+    bare: bool,
 }
 
 /// Measures.
 pub(super) async fn run(wanted: Bench) -> Result<ExitCode, Stopped> {
+    if wanted.bare {
+        let serving = bench::serve_bare(wanted.data, |address| terminal::say(&format!("Ready at http://{address}")));
+        serving.await.map_err(|error| Stopped(format!("The bare server stopped: {error}.")))?;
+        return Ok(ExitCode::SUCCESS);
+    }
     let groups = match wanted.only.is_empty() {
         true => Group::value_variants().iter().copied().filter(|group| *group != Group::Scale).collect(),
         false => wanted.only,

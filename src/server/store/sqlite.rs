@@ -2,7 +2,7 @@
 //! cut. The core's writer has a connection of its own, which it calls directly (`write`); a few others read beside it, and
 //! one writes what is not the core's.
 
-mod direct;
+pub(in crate::server) mod direct;
 #[cfg(test)]
 #[path = "sqlite_tests.rs"]
 pub mod tests;

@@ -12,7 +12,7 @@ use std::ptr::{NonNull, null_mut};
 use uuid::Uuid;
 
 /// A connection with its handle. Whoever has it is the only one who uses the connection.
-pub(super) struct Seat<C> {
+pub(in crate::server) struct Seat<C> {
     // Above the connection: what it prepared ends before the connection closes.
     direct: Direct,
     connection: C,
@@ -40,7 +40,7 @@ impl<C> Seat<C> {
 }
 
 /// The handle of a connection that a `Seat` keeps open and to itself.
-pub(super) struct Direct {
+pub(in crate::server) struct Direct {
     db: NonNull<sqlite::sqlite3>,
     /// What was prepared, by its text: a few dozen, so that comparing where a text stands finds it soonest.
     statements: Vec<(&'static str, NonNull<sqlite::sqlite3_stmt>)>,
@@ -51,7 +51,7 @@ unsafe impl Send for Direct {}
 
 /// A parameter of a statement.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Arg<'a> {
+pub(in crate::server) enum Arg<'a> {
     Null,
     Int(i64),
     Id(Uuid),
@@ -203,7 +203,7 @@ impl Drop for Running {
 }
 
 /// The row at which a statement stands.
-pub(super) struct Row<'a> {
+pub(in crate::server) struct Row<'a> {
     statement: NonNull<sqlite::sqlite3_stmt>,
     of: PhantomData<&'a Direct>,
 }
