@@ -101,8 +101,8 @@ pub(super) fn told_writes(ours: &[Rate], least: &[Rate]) -> Vec<Figure> {
         figures.push(Figure {
             what: format!("both against a bare server that stores and answers and no more ({writers} devices)"),
             figure: format!("{share:.2} of its {:.0}/s, {times:.2}x its {:.3} s", least.a_second, least.cpu_s),
-            budget: "",
-            verdict: Verdict::Unbudgeted,
+            budget: "> 0.66, < 2x",
+            verdict: Verdict::of(share > 0.66 && times < 2.0),
         });
     }
     figures
@@ -180,10 +180,14 @@ pub(super) fn told_propagation(ours: &[[f64; 2]], least: &[[f64; 2]]) -> Vec<Fig
             verdict: Verdict::of(*p50 < 1.6 && *p99 < 4.0),
         });
         figures.push(Figure {
-            what: format!("the same by a bare server ({subscribers} devices)"),
-            figure: format!("{least_p50:.2} / {least_p99:.2} ms"),
-            budget: "",
-            verdict: Verdict::Unbudgeted,
+            what: format!("both against a bare server ({subscribers} devices)"),
+            figure: format!(
+                "{:.2}x its {least_p50:.2}, {:.2}x its {least_p99:.2} ms",
+                p50 / least_p50,
+                p99 / least_p99
+            ),
+            budget: "< 1.5x, < 1.5x",
+            verdict: Verdict::of(*p50 < 1.5 * least_p50 && *p99 < 1.5 * least_p99),
         });
     }
     figures
@@ -356,7 +360,7 @@ pub(super) async fn scale(ground: &Ground, size: Size) -> Result<Vec<Figure>, Be
     };
     Ok(vec![
         figure("a write (64 devices, anywhere)", at_small.write_us, at_large.write_us),
-        figure("a chunk of 500 records of a first copy", at_small.read_us, at_large.read_us),
+        figure("a chunk of 500 records of a first copy, best of 3", at_small.read_us, at_large.read_us),
     ])
 }
 
@@ -371,16 +375,20 @@ async fn costs(ground: &Ground, size: Size, tasks: u32) -> Result<Costs, BenchEr
     let sessions = ground.sessions(1).await?;
     let Some(session) = sessions.first() else { return Err(BenchError::Server("gave no session".to_owned())) };
     let mut browser = Http::connect(ground.address, session.from, Some(session.cookie.clone())).await?;
-    let (mut read, mut took) = (0_usize, Duration::ZERO);
-    for n in 0..CHUNKS {
-        let after = Some((Kind::Task.spec().priority, task(n * (tasks / CHUNKS / 2))));
-        let wanted = SnapshotWanted { scope: SCOPE, at: None, after };
-        let started = Instant::now();
-        let (chunk, _): (SnapshotChunk, usize) = browser.exchange("sync/snapshot", ground.member, &wanted).await?;
-        took += started.elapsed();
-        read += chunk.records.len();
+    // Best of three rounds, as first copies are measured: in the first, some of a large file comes from the disk.
+    let mut read_us = f64::INFINITY;
+    for _ in 0..3 {
+        let (mut read, mut took) = (0_usize, Duration::ZERO);
+        for n in 0..CHUNKS {
+            let after = Some((Kind::Task.spec().priority, task(n * (tasks / CHUNKS / 2))));
+            let wanted = SnapshotWanted { scope: SCOPE, at: None, after };
+            let started = Instant::now();
+            let (chunk, _): (SnapshotChunk, usize) = browser.exchange("sync/snapshot", ground.member, &wanted).await?;
+            took += started.elapsed();
+            read += chunk.records.len();
+        }
+        read_us = read_us.min(took.as_secs_f64() * 1e6 * 500.0 / read.max(1) as f64);
     }
-    let read_us = took.as_secs_f64() * 1e6 * 500.0 / read.max(1) as f64;
     Ok(Costs { write_us: 1e6 / write.a_second, read_us })
 }
 
