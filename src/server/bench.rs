@@ -131,22 +131,25 @@ pub async fn run(wanted: &Wanted, mut tell: impl FnMut(Figure)) -> Result<(), Be
         }
         // A server of its own for each group, so that none inherits another's memory or log.
         let ground = Ground::start(&wanted.folder).await?;
-        let figures = match group {
-            Group::Merge => Vec::new(),
+        let (figures, ground) = match group {
+            Group::Merge => (Vec::new(), ground),
             Group::Writes => {
                 let ours = measure::writes(&ground, wanted.size).await?;
-                let least = measure::writes(&ground.bare().await?, wanted.size).await?;
-                measure::told_writes(&ours, &least)
+                let bare = ground.bare().await?;
+                let least = measure::writes(&bare, wanted.size).await?;
+                (measure::told_writes(&ours, &least), bare)
             }
             Group::Propagation => {
                 let ours = measure::propagation(&ground, wanted.size).await?;
-                let least = measure::propagation(&ground.bare().await?, wanted.size).await?;
-                measure::told_propagation(&ours, &least)
+                let bare = ground.bare().await?;
+                let least = measure::propagation(&bare, wanted.size).await?;
+                (measure::told_propagation(&ours, &least), bare)
             }
-            Group::Bootstrap => measure::bootstrap(&ground, wanted.size).await?,
-            Group::Idle => measure::idle(&ground, wanted.size).await?,
-            Group::Scale => measure::scale(&ground, wanted.size).await?,
+            Group::Bootstrap => (measure::bootstrap(&ground, wanted.size).await?, ground),
+            Group::Idle => (measure::idle(&ground, wanted.size).await?, ground),
+            Group::Scale => (measure::scale(&ground, wanted.size).await?, ground),
         };
+        ground.end().await?;
         figures.into_iter().for_each(&mut tell);
     }
     Ok(())

@@ -365,3 +365,16 @@ fn a_few_simulated_lives_are_lived_and_counted() {
     let output = Command::new(env!("CARGO_BIN_EXE_tidemark")).args(["simulate", "--seeds", "4..1"]).output().unwrap();
     assert!(output.status.code() == Some(2) && said(&output).contains("A below B"), "{}", said(&output));
 }
+
+#[test]
+fn the_bench_compares_with_a_bare_server_and_leaves_nothing_behind() {
+    let folder = Folder::new();
+    let data = folder.0.join("bench");
+    let output = tidemark(&["bench", "--quick", "--json", "--only", "writes,propagation"], &data);
+    assert!(output.status.success(), "{}", said(&output));
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let figures = report["figures"].as_array().unwrap();
+    let compared = figures.iter().filter(|figure| figure["what"].as_str().unwrap().contains("against a bare server"));
+    assert_eq!((figures.len(), compared.count()), (10, 4), "{report:#}");
+    assert!(!data.exists());
+}

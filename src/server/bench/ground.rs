@@ -56,8 +56,13 @@ impl Ground {
     /// Ends this server and starts a bare one in the same folder.
     pub async fn bare(self) -> Result<Self, BenchError> {
         let folder = self.folder.clone();
-        drop(self);
+        self.end().await?;
         Self::of(&folder, &["bench", "--bare"], false).await
+    }
+
+    /// Ends the server, and removes its folder once it is gone and writes no more.
+    pub async fn end(mut self) -> Result<(), BenchError> {
+        Ok(self.child.kill().await?)
     }
 
     async fn of(folder: &Path, what: &[&str], accounts: bool) -> Result<Self, BenchError> {
