@@ -1,8 +1,8 @@
-//! The least that a server can do for an edit on this disk, with these sockets and libraries; what Tidemark costs is compared
+//! Little more than what must be done for an edit on this disk, with these sockets and libraries; what Tidemark costs is compared
 //! with it in the same run, by the same devices. It believes whoever connects, writes each op over the last one for its record
 //! and into a log, in one transaction for all that wait, answers once that is synced, and tells whoever follows. It has no
-//! accounts, permissions, checks, merging, conflicts, receipts, replay or checksums, and nobody can read anything back. On one
-//! thread, which costs the least.
+//! accounts, permissions, checks, merging, conflicts, replay or checksums, keeps no receipts, and nobody can read anything back.
+//! It has one thread.
 
 use super::BenchError;
 use crate::model::id::{MemberId, WorkspaceId};
@@ -16,7 +16,7 @@ use futures::{SinkExt, StreamExt};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 use sqlx::{ConnectOptions, SqliteConnection};
 use std::cell::RefCell;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -51,7 +51,7 @@ async fn listen(folder: &Path, ready: impl FnOnce(SocketAddr)) -> Result<(), Ben
     }
 }
 
-/// The sending end of a connection.
+/// The sending end of a connection. Who has gone is told nothing: the device's own end says that it was closed.
 type Outlet = mpsc::UnboundedSender<Bytes>;
 
 /// What the tasks of the one thread share.
@@ -128,7 +128,6 @@ async fn write(mut rows: Rows, shared: Rc<Shared>) -> Result<(), BenchError> {
         rows.commit()?;
         for (batch, ops, outlet) in written {
             let receipts = ops.iter().map(|(seq, op)| receipt(*seq, op)).collect();
-            // Who has gone is told nothing.
             outlet.send(encode(&FromServer::Pushed(Pushed { batch, epoch: 1, receipts }))?.into()).ok();
             tell(&shared.followers.borrow(), ops)?;
         }
@@ -157,7 +156,7 @@ fn entry(scope: Scope, seq: Version, op: Op) -> Entry {
     let fields = match op.action {
         Action::Create { fields } => fields,
         Action::Set { changes } => changes.into_iter().map(|(name, change)| (name, change.now)).collect(),
-        Action::Delete { .. } | Action::Restore | Action::Command { .. } => Default::default(),
+        Action::Delete { .. } | Action::Restore | Action::Command { .. } => BTreeMap::new(),
     };
     Entry {
         seq,
