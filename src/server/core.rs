@@ -291,7 +291,7 @@ impl<S: Store> Core<S> {
             return Err(CoreError::TooMuch);
         }
         let live = self.live(workspace).await?;
-        let (epoch, head, asked, changed, gone) = {
+        let (epoch, head, asked, changed, mut gone) = {
             let standing = live.read();
             let actor = standing.member(member)?;
             let (mut asked, mut changed, mut gone) = (Vec::new(), BTreeMap::new(), Vec::new());
@@ -326,6 +326,11 @@ impl<S: Store> Core<S> {
                 by_scope.entry(line.entry.scope).or_default().push(line.entry);
             }
         }
+        // What was compacted while this was read is missing from it.
+        let horizon = live.read().horizon;
+        let (asked, lost): (Vec<_>, Vec<_>) =
+            asked.into_iter().partition(|(scope, tidemark)| *tidemark >= horizon || !changed.contains_key(scope));
+        gone.extend(lost.into_iter().map(|(scope, _)| scope));
         let frame = |(scope, from): (Scope, Version)| {
             // A scope that is further than this page stays where it is.
             Frame { scope, from, to: to.max(from), entries: by_scope.remove(&scope).unwrap_or_default() }
@@ -583,7 +588,7 @@ impl<S: Store> Core<S> {
         ops: &[OpId],
     ) -> Result<Vec<Receipt>, CoreError> {
         let ops = self.held(workspace, owner, ops).await?;
-        let says = format!("Released {} held edits", ops.len());
+        let says = format!("Released {} quarantined edits", ops.len());
         let receipts = self.ask(|answer| Job::Release { workspace, owner, ops, answer }).await?;
         self.system(workspace, vec![SystemChange::Audit { by: owner, says }]).await?;
         Ok(receipts)
@@ -599,7 +604,7 @@ impl<S: Store> Core<S> {
         ops: &[OpId],
     ) -> Result<Vec<Receipt>, CoreError> {
         let ops = self.held(workspace, owner, ops).await?;
-        let says = format!("Discarded {} held edits", ops.len());
+        let says = format!("Discarded {} quarantined edits", ops.len());
         let receipts = self.ask(|answer| Job::Discard { workspace, ops, answer }).await?;
         self.system(workspace, vec![SystemChange::Audit { by: owner, says }]).await?;
         Ok(receipts)
@@ -613,7 +618,7 @@ impl<S: Store> Core<S> {
         let intents: BTreeSet<IntentId> =
             held.iter().map(|one| one.intent).filter(|intent| named(*intent, &held)).collect();
         held.retain(|one| intents.contains(&one.intent));
-        if held.is_empty() { Err(CoreError::Missing) } else { Ok(held) }
+        if held.is_empty() { Err(CoreError::Missing) } else { Ok(together(held)) }
     }
 
     /// Drops log entries and tombstones older than this many days, and receipts older than twice as many. Returns the new
@@ -763,4 +768,15 @@ fn answers(unread: BTreeMap<usize, (OpId, Reason)>, settled: Vec<Receipt>, head:
 /// The guard, also when a thread panicked while it held it: what it guards is replaced whole.
 fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Held ops with those of one intent beside each other, where its first one stood: pushes of several people that were settled at
+/// once lie among each other, and what is one intent is settled whole.
+fn together(mut held: Vec<Quarantined>) -> Vec<Quarantined> {
+    let mut firsts: BTreeMap<(MemberId, IntentId), usize> = BTreeMap::new();
+    for (place, one) in held.iter().enumerate() {
+        firsts.entry((one.member, one.intent)).or_insert(place);
+    }
+    held.sort_by_key(|one| firsts.get(&(one.member, one.intent)).copied());
+    held
 }

@@ -280,12 +280,15 @@ pub trait Write: Send {
         self,
         changes: &BTreeMap<WorkspaceId, Changes<'_>>,
     ) -> impl Future<Output = Result<(), StoreError>> + Send;
-    /// Drops what is old, and returns the new horizon.
+    /// Drops what is old, and returns the new horizon. Says it to `announce` before anybody can find anything gone.
     fn compact(
         self,
         workspace: WorkspaceId,
         what: Compaction,
+        announce: impl FnOnce(Version) + Send,
     ) -> impl Future<Output = Result<Version, StoreError>> + Send;
-    /// Gives the workspace a new epoch, above its old one and at least `at_least`.
+    /// Gives the workspace a new epoch, above its old one and at least `at_least`, and lets its sequence numbers go on from
+    /// there: with the time for `at_least`, none that the lost history gave is ever given again, so that an op made in that
+    /// history claims to have seen nothing of this one.
     fn new_epoch(self, workspace: WorkspaceId, at_least: u64) -> impl Future<Output = Result<u64, StoreError>> + Send;
 }

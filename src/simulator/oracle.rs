@@ -19,7 +19,7 @@ pub enum Invariant {
     /// No value of a person vanishes silently: it stands, was replaced by somebody who had seen it, or is kept in a conflict
     /// record.
     Shown,
-    /// The ops of one device land in the order in which they were made, but for those that were never answered.
+    /// The ops of one device land in the order in which they were made, but for those that were never answered, or held.
     CausalOrder,
     /// A tidemark never goes back within an epoch, unless its scope is fetched anew.
     Tidemark,
@@ -58,6 +58,8 @@ pub struct Truth {
     pub head: Version,
     /// The oldest sequence number the log still holds.
     pub horizon: Version,
+    /// Sequence numbers that were never given, because a backup was restored: from the head it had to the one it got.
+    pub passed_over: BTreeSet<(Version, Version)>,
     /// The log, in order.
     pub entries: Vec<Entry>,
     /// Every record, tombstones included.
@@ -75,7 +77,7 @@ pub struct Places {
     pub outbox: BTreeSet<OpId>,
     /// In a tray.
     pub tray: BTreeSet<OpId>,
-    /// Sent again and again and never answered, so that others which do not need it may land before it.
+    /// Sent again and again and never answered, or held, so that others which do not need it may land before it.
     pub overtaken: BTreeSet<OpId>,
 }
 
@@ -95,15 +97,27 @@ pub fn judge(truth: &Truth, made: &BTreeMap<OpId, Op>, places: &Places) -> Resul
     Ok(())
 }
 
-/// The log has every number from the horizon to the head, once.
+/// The log has every number from the horizon to the head that was given, once.
 fn sequence(truth: &Truth) -> Result<(), Broken> {
-    let expected = truth.horizon + 1..=truth.head;
-    if !truth.entries.iter().map(|entry| entry.seq).eq(expected) {
+    let mut at = truth.horizon;
+    let lasts = truth.entries.iter().map(|entry| entry.seq.saturating_sub(1)).chain([truth.head]);
+    let whole = lasts.zip(truth.entries.iter().map(|entry| entry.seq).chain([truth.head])).all(|(before, seq)| {
+        let follows = meets(&truth.passed_over, at, before);
+        at = seq;
+        follows
+    });
+    if !whole {
         let found: Vec<Version> = truth.entries.iter().map(|entry| entry.seq).collect();
         let (horizon, head) = (truth.horizon, truth.head);
         return broken(Invariant::Fold, format!("the log holds {found:?}, not everything in ({horizon}, {head}]"));
     }
     Ok(())
+}
+
+/// Whether nothing was given between these two numbers.
+fn meets(passed_over: &BTreeSet<(Version, Version)>, from: Version, to: Version) -> bool {
+    let next = || passed_over.range((from, 0)..=(from, to)).filter(|(from, to)| from < to);
+    from == to || next().any(|(_, next)| meets(passed_over, *next, to))
 }
 
 /// Replays the log from nothing and compares. A compacted log no longer says everything, so only an uncompacted one is.

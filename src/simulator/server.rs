@@ -4,7 +4,7 @@
 use crate::model::choice::Role;
 use crate::model::id::{MemberId, OpId, WorkspaceId};
 use crate::model::kinds::Kind;
-use crate::model::record::Key;
+use crate::model::record::{Key, Version};
 use crate::server::core::{Clock, Core, CoreError, NewWorkspace, SystemChange};
 use crate::server::hub::{Subscriber, Subscription};
 use crate::server::store::sqlite::Sqlite;
@@ -19,7 +19,7 @@ use crate::sync::wire::{self, FromDevice, FromServer, Push, Pushed, Refusal, Sna
 use futures::FutureExt;
 use rand_chacha::ChaCha8Rng;
 use sqlx::Row;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
@@ -130,6 +130,8 @@ pub struct Server {
     /// Channels to close, with a last message for each.
     closing: Vec<(u64, Vec<u8>)>,
     backup: Option<PathBuf>,
+    /// See `Truth`.
+    passed_over: BTreeSet<(Version, Version)>,
     /// Where copies of the database lie.
     folder: PathBuf,
     files: u32,
@@ -175,6 +177,7 @@ impl Server {
             lines: BTreeMap::new(),
             closing: Vec::new(),
             backup: None,
+            passed_over: BTreeSet::new(),
             folder,
             files: 0,
         })
@@ -413,11 +416,13 @@ impl Server {
     /// When the copy cannot be used.
     pub async fn restore(&mut self) -> Result<bool, Broken> {
         let Some(path) = self.backup.take() else { return Ok(false) };
-        let epoch_before =
-            self.store.workspace(self.workspace).await.map_err(unexpected)?.map_or(0, |found| found.epoch);
+        let lost = self.store.workspace(self.workspace).await.map_err(unexpected)?;
+        let above = lost.map_or(0, |lost| lost.epoch.max(lost.head)) + 1;
         let store = Sqlite::open(&path).await.map_err(unexpected)?;
+        let before = head(&store, self.workspace).await?;
         let write = store.begin().await.map_err(unexpected)?;
-        write.new_epoch(self.workspace, epoch_before + 1).await.map_err(unexpected)?;
+        write.new_epoch(self.workspace, above.max(self.clock.now_ms().unsigned_abs())).await.map_err(unexpected)?;
+        self.passed_over.insert((before, head(&store, self.workspace).await?));
         self.start_again(store);
         Ok(true)
     }
@@ -429,7 +434,7 @@ impl Server {
     pub async fn compact(&mut self) -> Result<(), Broken> {
         let what = Compaction { entries_max: u64::MAX >> 1, log_before_ms: self.clock.now_ms(), receipts_before_ms: 0 };
         let write = self.store.begin().await.map_err(unexpected)?;
-        match write.compact(self.workspace, what).await {
+        match write.compact(self.workspace, what, drop).await {
             Ok(_) | Err(StoreError::Full) => {}
             Err(error) => return Err(unexpected(error)),
         }
@@ -456,7 +461,12 @@ impl Server {
     pub async fn truth(&self) -> Result<Truth, Broken> {
         let workspace = self.store.workspace(self.workspace).await.map_err(unexpected)?;
         let Some(workspace) = workspace else { return broken(Invariant::World, "the workspace is gone") };
-        let mut truth = Truth { head: workspace.head, horizon: workspace.horizon, ..Truth::default() };
+        let mut truth = Truth {
+            head: workspace.head,
+            horizon: workspace.horizon,
+            passed_over: self.passed_over.clone(),
+            ..Truth::default()
+        };
         let rows = |query: &'static str| sqlx::query(query).fetch_all(self.store.readers());
         let id = |row: &sqlx::sqlite::SqliteRow, column: &str| -> Result<Uuid, Broken> {
             Uuid::from_slice(row.get::<&[u8], _>(column)).map_err(unexpected)
@@ -491,4 +501,9 @@ impl Drop for Server {
             tracing::warn!("the simulator left {} behind", self.folder.display());
         }
     }
+}
+
+/// The newest sequence number the store gave.
+async fn head(store: &Sqlite, workspace: WorkspaceId) -> Result<Version, Broken> {
+    Ok(store.workspace(workspace).await.map_err(unexpected)?.map_or(0, |found| found.head))
 }

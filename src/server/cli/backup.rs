@@ -98,7 +98,7 @@ pub async fn restore(config: Config, from: &Path) -> Result<ExitCode, Stopped> {
     let database = config.database();
     let new = database.with_extension("db.restoring");
     remove(&new)?;
-    let prepared = prepare(from, &new, &epochs(&database).await).await;
+    let prepared = prepare(from, &new, &ends(&database).await).await;
     if let Err(Stopped(says)) = prepared {
         remove(&new)?;
         return Err(Stopped(says));
@@ -115,9 +115,9 @@ pub async fn restore(config: Config, from: &Path) -> Result<ExitCode, Stopped> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The epoch of each workspace in the database that is there now, as far as it can still be read: the new ones must be above
-/// them, or a device would not notice.
-async fn epochs(database: &Path) -> BTreeMap<WorkspaceId, u64> {
+/// Above which each workspace in the database that is there now must go on, as far as it can still be read: its epoch, or a
+/// device would not notice, and its newest sequence number, or one number would mean two things.
+async fn ends(database: &Path) -> BTreeMap<WorkspaceId, u64> {
     let Ok(looked) = database::look(database).await else { return BTreeMap::new() };
     // It only read; what can be read of the epochs is read below.
     looked.close().await.ok();
@@ -130,11 +130,11 @@ async fn epochs(database: &Path) -> BTreeMap<WorkspaceId, u64> {
     });
     // Closing also writes the log of SQLite back into the file. Where it cannot, the log is kept beside the file.
     store.close().await.ok();
-    workspaces.into_iter().map(|workspace| (workspace.id, workspace.epoch)).collect()
+    workspaces.into_iter().map(|workspace| (workspace.id, workspace.epoch.max(workspace.head))).collect()
 }
 
 /// Copies the backup, checks the copy and gives its workspaces new epochs.
-async fn prepare(from: &Path, new: &Path, epochs: &BTreeMap<WorkspaceId, u64>) -> Result<(), Stopped> {
+async fn prepare(from: &Path, new: &Path, ends: &BTreeMap<WorkspaceId, u64>) -> Result<(), Stopped> {
     let unusable = |why: &dyn std::fmt::Display| {
         Stopped(format!("The backup {} {why}. Nothing was changed; take another one.", from.display()))
     };
@@ -145,13 +145,14 @@ async fn prepare(from: &Path, new: &Path, epochs: &BTreeMap<WorkspaceId, u64>) -
     fs::set_permissions(new, Permissions::from_mode(0o600)).map_err(|error| failed(&error))?;
     database::check(new).await.map_err(|error| unusable(&error))?;
     let store = Sqlite::open(new).await.map_err(|error| failed(&error))?;
-    // A database that can no longer be read does not tell its epoch. Epochs begin with the time, so the time is above it.
+    // A database that can no longer be read does not tell where it ended. Epochs begin with the time, so the time is above it,
+    // and above its sequence numbers too while fewer than a thousand changes a second were made since.
     let now = jiff::Timestamp::now().as_millisecond().unsigned_abs();
     for workspace in store.workspaces().await.map_err(|error| failed(&error))? {
-        let above = epochs.get(&workspace.id).copied().unwrap_or_default().max(workspace.epoch) + 1;
+        let above = ends.get(&workspace.id).copied().unwrap_or_default().max(workspace.epoch) + 1;
         let write = store.begin().await.map_err(|error| failed(&error))?;
         let epoch = write.new_epoch(workspace.id, above.max(now)).await.map_err(|error| failed(&error))?;
-        terminal::say(&format!("Workspace {}: epoch {epoch}, {} changes.", workspace.name, workspace.head));
+        terminal::say(&format!("Workspace {}: epoch {epoch}, after change {}.", workspace.name, workspace.head));
     }
     store.close().await.map_err(|error| failed(&error))?;
     database::alone(new).map_err(|error| failed(&error))?;

@@ -172,10 +172,10 @@ async fn database(path: &Path) -> Vec<(&'static str, Finding)> {
 
 async fn counted(connection: &mut SqliteConnection) -> Result<String, sqlx::Error> {
     let (workspaces, changes, accounts): (i64, i64, i64) =
-        sqlx::query_as("SELECT count(*), coalesce(sum(head), 0), (SELECT count(*) FROM account) FROM workspace")
+        sqlx::query_as("SELECT count(*), (SELECT count(*) FROM log), (SELECT count(*) FROM account) FROM workspace")
             .fetch_one(connection)
             .await?;
-    Ok(format!("{workspaces}, with {changes} changes; accounts: {accounts}"))
+    Ok(format!("{workspaces}, with {changes} changes in their logs; accounts: {accounts}"))
 }
 
 /// The latest moment anything was written, Unix milliseconds.

@@ -8,7 +8,7 @@ use crate::model::record::Field;
 use crate::model::value::{Name, Value};
 use crate::server::store::sqlite::tests::{Scratch, on_disk};
 use crate::sync::checksum::Sum;
-use crate::sync::op::{Action, Change, Effect, Op, SCHEMA};
+use crate::sync::op::{Action, Change, Class, Effect, Op, SCHEMA};
 use crate::sync::settle::Authority;
 use crate::sync::wire::{FromServer, ScopeState, encode};
 use serde_bytes::ByteBuf;
@@ -41,6 +41,7 @@ mod sqlite {
         chunks_that_were_read_ahead_and_the_log_make_the_whole
         a_long_absence_is_read_in_pages_that_split_no_intent
         a_restart_forgets_nothing
+        what_was_made_before_a_restore_has_seen_nothing_after_it
         two_workspaces_with_the_same_ids_never_touch
         a_new_device_is_told_where_something_is_assigned
         a_stopped_core_acknowledges_nothing
@@ -643,6 +644,21 @@ async fn a_restart_forgets_nothing(store: impl Store + Clone) {
     assert_eq!(next.welcome(ANA).await.unwrap().epoch, epoch);
 }
 
+async fn what_was_made_before_a_restore_has_seen_nothing_after_it(store: impl Store) {
+    let house = House::new(store).await;
+    house.apply(house.tree()).await;
+    // Written in the history that is lost, far beyond what the backup has.
+    let seen = house.core.head(WORKSPACE).await.unwrap() + 1_000;
+    let change = Change { base: seen, was: "lost".into(), now: "mine".into() };
+    let changes = BTreeMap::from([(Name::new("title"), change)]);
+    let mine = house.op(house.intent(), Kind::Task, 1003, Action::Set { changes });
+    house.core.new_epoch(WORKSPACE).await.unwrap();
+    let theirs = house.set(Kind::Task, 1003, "title", "theirs".into()).await;
+    house.apply(vec![theirs]).await;
+    let receipt = house.push_as(ANA, vec![mine]).await.remove(0);
+    assert_ne!(receipt.class, Class::Plain, "it met what others wrote since: {receipt:?}");
+}
+
 async fn two_workspaces_with_the_same_ids_never_touch(store: impl Store) {
     let mut house = House::new(store).await;
     let tree = house.tree();
@@ -800,4 +816,20 @@ async fn a_full_disk_acknowledges_nothing_and_recovers() {
     store.pragma("PRAGMA max_page_count = 100000").await;
     house.apply(ops.clone()).await;
     assert_eq!(house.snapshot(project()).await.0.sum(), sum(&house.states().await[&project()]));
+}
+
+#[test]
+fn held_ops_of_one_intent_stand_together_where_the_first_stood() {
+    let held = |op: u128, member: MemberId, intent: u128| Quarantined {
+        op: OpId(uuid(op)),
+        member,
+        device: DeviceId(uuid(5)),
+        intent: IntentId(uuid(intent)),
+        place: 0,
+        at_ms: 0,
+        bytes: vec![],
+    };
+    let mixed = [(1, OWNER, 8), (2, ANA, 9), (3, OWNER, 8), (4, ANA, 7), (5, ANA, 9)];
+    let ordered = together(mixed.map(|(op, member, intent)| held(op, member, intent)).into());
+    assert_eq!(ordered.iter().map(|one| one.op.0.as_u128()).collect::<Vec<_>>(), [1, 3, 2, 5, 4]);
 }

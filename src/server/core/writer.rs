@@ -435,13 +435,18 @@ impl<S: Store> Writer<S> {
             log_before_ms: now_ms.saturating_sub(keep_ms),
             receipts_before_ms: now_ms.saturating_sub(keep_ms.saturating_mul(2)),
         };
-        let horizon = self.store.begin().await?.compact(workspace, what).await?;
+        let live = self.lives.get(workspace);
+        // Before anything is gone, so that whoever reads the log meanwhile learns of it. One that is then not reached costs devices
+        // that come back a snapshot instead of a few entries.
+        let announce = move |horizon| {
+            if let Some(live) = live {
+                live.write().horizon = horizon;
+            }
+        };
+        let compacted = self.store.begin().await?.compact(workspace, what, announce).await;
         // Tombstones and receipts that were loaded may be gone now.
         self.loaded.remove(&workspace);
-        if let Some(live) = self.lives.get(workspace) {
-            live.write().horizon = horizon;
-        }
-        Ok(horizon)
+        Ok(compacted?)
     }
 
     async fn new_epoch(&mut self, workspace: WorkspaceId) -> Result<u64, CoreError> {

@@ -354,7 +354,7 @@ pub async fn a_history_leads_back_through_commits_as_far_as_the_log_goes(store: 
     assert_eq!(history(Kind::Task, 2).await, [10, 9]);
     assert!(history(Kind::Note, 9).await.is_empty());
     let what = Compaction { entries_max: 100, log_before_ms: 7000, receipts_before_ms: 0 };
-    assert_eq!(store.begin().await.unwrap().compact(workspace, what).await.unwrap(), 6);
+    assert_eq!(store.begin().await.unwrap().compact(workspace, what, drop).await.unwrap(), 6);
     assert_eq!(history(Kind::Task, 9).await, [10, 9, 8]);
 }
 
@@ -386,7 +386,7 @@ pub async fn the_latest_of_some_scopes_come_newest_first(store: impl Store) {
     assert_eq!(latest(vec![], 9).await, []);
     // An entry whose record is older than the log was there before.
     let what = Compaction { entries_max: 100, log_before_ms: 10_000, receipts_before_ms: 0 };
-    store.begin().await.unwrap().compact(workspace, what).await.unwrap();
+    store.begin().await.unwrap().compact(workspace, what, drop).await.unwrap();
     assert_eq!(latest(both(), 9).await, [(10, Before::There)]);
 }
 
@@ -480,7 +480,7 @@ pub async fn compaction_drops_what_is_old_and_nothing_else(store: impl Store) {
     // Entries land a second apart, so everything up to sequence number 6 is older than this.
     let what = |entries_max| Compaction { entries_max, log_before_ms: 6001, receipts_before_ms: 2000 };
     let store = &store;
-    let compact = |what| async move { store.begin().await.unwrap().compact(workspace, what).await.unwrap() };
+    let compact = |what| async move { store.begin().await.unwrap().compact(workspace, what, drop).await.unwrap() };
     assert_eq!(compact(what(4)).await, 4);
     assert_eq!(compact(what(4)).await, 6);
     assert_eq!(compact(what(4)).await, 6);
@@ -504,9 +504,24 @@ pub async fn compaction_drops_what_is_old_and_nothing_else(store: impl Store) {
 pub async fn an_epoch_only_grows(store: impl Store) {
     let workspace = workspace_id(1);
     tree(workspace).commit(&store, workspace).await.unwrap();
+    let head = async || store.workspace(workspace).await.unwrap().unwrap().head;
+    assert_eq!(head().await, 5);
     assert_eq!(store.begin().await.unwrap().new_epoch(workspace, 3).await.unwrap(), 8);
+    assert_eq!(head().await, 8);
     assert_eq!(store.begin().await.unwrap().new_epoch(workspace, 100).await.unwrap(), 100);
     assert_eq!(store.workspace(workspace).await.unwrap().unwrap().epoch, 100);
+    // No number means two things: what comes next is above whatever the history that was lost can have given.
+    assert_eq!(head().await, 100);
+    let note = Draft::after(100).put(Kind::Note, 60, Scope::Workspace, &[("title", "after".into())]);
+    note.commit(&store, workspace).await.unwrap();
+    assert_eq!(seqs(&log(&store, workspace, Scope::Workspace, 8, WHOLE).await), [101]);
+    // What was passed over takes no steps to compact.
+    let all = Compaction { entries_max: 4, log_before_ms: i64::MAX, receipts_before_ms: 0 };
+    let mut horizons = Vec::new();
+    for _ in 0..3 {
+        horizons.push(store.begin().await.unwrap().compact(workspace, all, drop).await.unwrap());
+    }
+    assert_eq!(horizons, [4, 101, 101]);
 }
 
 pub async fn a_reader_never_sees_half_a_commit(store: impl Store) {

@@ -423,7 +423,12 @@ impl Write for SqliteWrite {
         self.end()
     }
 
-    async fn compact(mut self, workspace: WorkspaceId, what: Compaction) -> Result<Version, StoreError> {
+    async fn compact(
+        mut self,
+        workspace: WorkspaceId,
+        what: Compaction,
+        announce: impl FnOnce(Version) + Send,
+    ) -> Result<Version, StoreError> {
         let id = Arg::Id(workspace.0);
         let number = |row: &Row<'_>| Ok(row.int(0));
         // Entries land in the order of their sequence numbers, so the first that is young enough ends what may go.
@@ -437,10 +442,22 @@ impl Write for SqliteWrite {
             " + (1 << 42) AND at_ms >= ?2 ORDER BY place LIMIT 1"
         );
         let young = self.direct().query(young, &[id, Arg::Int(what.log_before_ms)], number)?.pop();
-        let horizon = "UPDATE workspace SET horizon = max(horizon, min(coalesce(?2 - 1, head), horizon + ?3))
+        // The last that may go at once. Numbers are passed over where a backup was restored, so entries are counted.
+        let last = concat!(
+            "SELECT place - ",
+            base!(),
+            " FROM log WHERE place > ",
+            base!(),
+            " + (SELECT horizon FROM workspace WHERE id = ?1) AND place < ",
+            base!(),
+            " + (1 << 42) ORDER BY place LIMIT 1 OFFSET ?2"
+        );
+        let skipped = Arg::Int(stored(what.entries_max.saturating_sub(1)));
+        let last = self.direct().query(last, &[id, skipped], number)?.pop();
+        let horizon = "UPDATE workspace SET horizon = max(horizon, min(coalesce(?2 - 1, head), coalesce(?3, head)))
             WHERE id = ?1 RETURNING horizon";
-        let young = young.map_or(Arg::Null, Arg::Int);
-        let horizon = self.direct().query(horizon, &[id, young, Arg::Int(stored(what.entries_max))], number)?.pop();
+        let or_none = |number: Option<i64>| number.map_or(Arg::Null, Arg::Int);
+        let horizon = self.direct().query(horizon, &[id, or_none(young), or_none(last)], number)?.pop();
         let horizon = horizon.ok_or_else(|| damaged("a workspace that does not exist was to be compacted"))?;
         for old in [
             concat!("DELETE FROM log WHERE place > ", base!(), " AND place <= ", base!(), " + ?2"),
@@ -452,16 +469,21 @@ impl Write for SqliteWrite {
         }
         // Tombstones that were remembered may be gone.
         self.known().places.clear();
-        // The receipt of a held op stays as long as the op is held.
-        let receipts = "DELETE FROM receipt WHERE workspace = ?1 AND at_ms < ?2
-            AND op NOT IN (SELECT op FROM quarantine WHERE workspace = ?1)";
-        self.direct().execute(receipts, &[id, Arg::Int(what.receipts_before_ms)])?;
+        // Receipts are looked through from end to end, so not before the last step. That of a held op stays as long as it is held.
+        if last.is_none_or(|last| horizon < last) {
+            let receipts = "DELETE FROM receipt WHERE workspace = ?1 AND at_ms < ?2
+                AND op NOT IN (SELECT op FROM quarantine WHERE workspace = ?1)";
+            self.direct().execute(receipts, &[id, Arg::Int(what.receipts_before_ms)])?;
+        }
+        let horizon = version(horizon)?;
+        announce(horizon);
         self.end()?;
-        version(horizon)
+        Ok(horizon)
     }
 
     async fn new_epoch(mut self, workspace: WorkspaceId, at_least: u64) -> Result<u64, StoreError> {
-        let query = "UPDATE workspace SET epoch = max(epoch + 1, ?2) WHERE id = ?1 RETURNING epoch";
+        let query = "UPDATE workspace SET epoch = max(epoch + 1, ?2), head = max(head + 1, epoch + 1, ?2)
+            WHERE id = ?1 RETURNING epoch";
         let least = [Arg::Id(workspace.0), Arg::Int(stored(at_least))];
         let epoch = self.direct().query(query, &least, |row| Ok(row.int(0)))?.pop();
         self.end()?;
