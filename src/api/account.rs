@@ -40,7 +40,7 @@ pub struct Membership {
 /// one is needed; it is not used up by this, `accept_invitation` follows.
 ///
 /// # Errors
-/// `Invalid`, `EmailTaken`, `InvitationNeeded`, `InvitationGone`, `TooFast`.
+/// `Invalid`, `EmailTaken`, `InvitationNeeded`, `InvitationGone`, `InvitationForAnother`, `TooFast`.
 #[server(prefix = "/api", endpoint = "sign-up")]
 pub async fn sign_up(
     /// What the person calls themselves, at most 100 characters.

@@ -34,10 +34,15 @@ const REPORT_EVERY: Duration = Duration::from_secs(60);
 /// workspace stay below it.
 const LOOK_BURST: u32 = 30;
 const LOOK_EVERY: Duration = Duration::from_millis(250);
-/// Pulls, chunks of snapshots and hellos of one member's devices at once: the first copies of two and a half million records.
+/// Devices one member introduces that nobody had seen, at once; afterwards one every `DEVICE_EVERY`. Each is a record that
+/// everybody gets.
+const DEVICE_BURST: u32 = 30;
+const DEVICE_EVERY: Duration = Duration::from_secs(60 * 60);
+/// Pulls, chunks of snapshots, hellos, pages and histories of one member at once: the first copies of two and a half million records.
 /// Afterwards one every `READ_EVERY`, which takes half a core at most. Who is over it waits.
-const READ_BURST: u32 = 5_000;
-const READ_EVERY: Duration = Duration::from_millis(10);
+pub const READ_BURST: u32 = 5_000;
+/// See `READ_BURST`.
+pub const READ_EVERY: Duration = Duration::from_millis(10);
 /// Live channels one session holds open at once. A browser needs one, and a few more while tabs change hands; a page that
 /// opens them in a circle must not take the server's memory.
 pub const CHANNELS_MAX: usize = 32;
@@ -52,6 +57,7 @@ pub struct Limits {
     push: Bucket<MemberId>,
     report: Bucket<MemberId>,
     look: Bucket<MemberId>,
+    device: Bucket<MemberId>,
     read: Bucket<MemberId>,
     channels: Arc<Mutex<HashMap<token::Digest, usize>>>,
     clock: DefaultClock,
@@ -86,6 +92,7 @@ impl Limits {
             push: RateLimiter::keyed(push),
             report: RateLimiter::keyed(every(REPORT_EVERY, REPORT_BURST)),
             look: RateLimiter::keyed(every(LOOK_EVERY, LOOK_BURST)),
+            device: RateLimiter::keyed(every(DEVICE_EVERY, DEVICE_BURST)),
             read: RateLimiter::keyed(every(READ_EVERY, READ_BURST)),
             channels: Arc::default(),
             clock: DefaultClock::default(),
@@ -124,7 +131,15 @@ impl Limits {
         self.push.until_key_ready(&member).await;
     }
 
-    /// Waits until this member's devices may read once more: a pull, a chunk of a snapshot, a hello.
+    /// Before a device of this member that nobody had seen becomes a record.
+    ///
+    /// # Errors
+    /// `TooFast`.
+    pub fn device(&self, member: MemberId) -> Result<(), ApiError> {
+        self.check(&self.device, &member)
+    }
+
+    /// Waits until this member may read once more: a pull, a chunk of a snapshot, a hello, a page, a history.
     pub async fn read_turn(&self, member: MemberId) {
         self.read.until_key_ready(&member).await;
     }
@@ -165,6 +180,7 @@ impl Limits {
         self.push.retain_recent();
         self.report.retain_recent();
         self.look.retain_recent();
+        self.device.retain_recent();
         self.read.retain_recent();
     }
 

@@ -23,6 +23,7 @@ pub async fn history(member: MemberId, record: Key) -> Result<Vec<Entry>, ApiErr
         let caller = Caller::here()?;
         let place = caller.place(member).await?;
         place.role()?;
+        caller.state.limits.read_turn(member).await;
         Ok(caller.state.core.history(place.workspace, member, record, HISTORY_ENTRIES_MAX).await?)
     })
     .await
@@ -147,6 +148,7 @@ pub async fn quarantine(member: MemberId) -> Result<Vec<Held>, ApiError> {
         let caller = Caller::here()?;
         let place = caller.place(member).await?;
         place.role()?;
+        caller.state.limits.read_turn(member).await;
         let held = caller.state.core.quarantined(place.workspace, member).await?;
         let mut held: Vec<Held> = held.into_iter().filter_map(readable).take(HELD_MAX).collect();
         let keys = held.iter().map(|held| held.op.key()).collect();

@@ -43,6 +43,7 @@ pub async fn page_seed(path: String) -> Result<Seed, ApiError> {
 /// `Failed`.
 pub async fn seed(state: &AppState, session: &Session, path: &str) -> Result<Seed, ApiError> {
     let Some(viewer) = who_is(state, session).await?.viewer else { return Ok(Seed::default()) };
+    state.limits.read_turn(viewer.member).await;
     let mut gathered = Gathered {
         state,
         workspace: viewer.workspace,

@@ -1,15 +1,21 @@
 //! What is too large, too deep, too slow or no message at all: refused in words, at every address, and nothing falls over.
 
-use crate::app::{Browser, TestApp, note, push_of, read_json, soon};
+use crate::app::{Browser, Device, TestApp, hello_of, note, push_of, read_json, soon};
 use axum::body::{Body, Bytes};
 use axum::http::StatusCode;
+use futures::FutureExt;
 use serde_bytes::ByteBuf;
 use std::net::{IpAddr, Ipv4Addr};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tidemark::api::ApiError;
 use tidemark::api::account::Me;
-use tidemark::sync::op::Code;
-use tidemark::sync::wire::Pushed;
+use tidemark::model::id::MemberId;
+use tidemark::model::scope::Scope;
+use tidemark::server::limits::{READ_BURST, READ_EVERY};
+use tidemark::sync::op::{Code, SCHEMA};
+use tidemark::sync::wire::{
+    FromDevice, FromServer, PROTOCOL, Pull, Pulled, Pushed, SnapshotChunk, SnapshotWanted, Welcome,
+};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -140,4 +146,51 @@ async fn a_head_that_trickles_in_is_not_waited_for() {
     soon(slow.read_to_end(&mut answer)).await.ok();
     assert!(!answer.starts_with(b"HTTP/1.1 200"), "{:?}", String::from_utf8_lossy(&answer));
     assert_eq!(app.browser().get("/health/live").await.status(), StatusCode::OK);
+}
+
+/// How often each way to read is tried: far more than come back to the bucket meanwhile.
+const READS: u32 = 200;
+
+/// Whether a member who read `READS` times since then has that many turns fewer, but for those that came back.
+fn has_paid(app: &TestApp, member: MemberId, since: Instant) -> bool {
+    let left = std::iter::from_fn(|| app.state.limits.read_turn(member).now_or_never()).count();
+    let back = since.elapsed().as_millis() / READ_EVERY.as_millis() + 1;
+    left as u128 + u128::from(READS) <= u128::from(READ_BURST) + back
+}
+
+#[tokio::test]
+async fn every_way_to_read_takes_a_turn() {
+    let app = TestApp::start().await;
+    let pull = Pull { tidemarks: [(Scope::Workspace, 0)].into() };
+
+    let (ada, as_ada) = app.owner("Ada").await;
+    let (mut device, _) = Device::live(&ada, as_ada).await;
+    let since = Instant::now();
+    for _ in 0..READS {
+        device.say(&FromDevice::Pull(pull.clone())).await;
+        device.hear_until(|message| matches!(message, FromServer::Pulled(_)).then_some(())).await;
+    }
+    assert!(has_paid(&app, as_ada, since), "pulls on the live channel");
+
+    let (bob, as_bob) = app.owner("Bob").await;
+    let since = Instant::now();
+    for _ in 0..READS {
+        bob.exchange::<Pulled>("sync/pull", as_bob, &pull).await.unwrap();
+    }
+    assert!(has_paid(&app, as_bob, since), "pulls");
+
+    let (eve, as_eve) = app.owner("Eve").await;
+    let since = Instant::now();
+    for _ in 0..READS {
+        eve.exchange::<Welcome>("sync/hello", as_eve, &hello_of(PROTOCOL, SCHEMA)).await.unwrap();
+    }
+    assert!(has_paid(&app, as_eve, since), "hellos");
+
+    let (joe, as_joe) = app.owner("Joe").await;
+    let wanted = SnapshotWanted { scope: Scope::Workspace, at: None, after: None };
+    let since = Instant::now();
+    for _ in 0..READS {
+        joe.exchange::<SnapshotChunk>("sync/snapshot", as_joe, &wanted).await.unwrap();
+    }
+    assert!(has_paid(&app, as_joe, since), "chunks of snapshots");
 }

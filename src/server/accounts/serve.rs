@@ -6,8 +6,9 @@ use crate::api::error::Fault;
 use crate::api::seed::{Viewer, WorkspaceName};
 use crate::api::workspace::{Invitation, InvitationId, Invited, OpenInvitation};
 use crate::model::choice::Role;
-use crate::model::id::{DeviceId, MemberId, WorkspaceId};
+use crate::model::id::{AccountId, DeviceId, MemberId, RecordId, WorkspaceId};
 use crate::model::kinds::{Kind, Member};
+use crate::model::record::Key;
 use crate::server::accounts::token::{Token, clear_cookie};
 use crate::server::accounts::{
     self, Account, Claim, EMAIL_CHARS_MAX, INVITATION_MS, NAME_CHARS_MAX, Session, Which, password,
@@ -43,7 +44,7 @@ pub async fn sign_up(
         match invitation.filter(|token| !token.is_empty()) {
             Some(token) => {
                 let token = Token::read(&token).ok_or(ApiError::InvitationGone)?;
-                state.accounts.invitation(&token, None, now_ms).await?;
+                usable(state, &token, None, email).await?;
             }
             None if state.config.sign_up == SignUp::Invited && state.accounts.any().await? => {
                 return Err(ApiError::InvitationNeeded);
@@ -357,7 +358,7 @@ pub async fn invitation(token: String) -> Result<Invitation, ApiError> {
         let found = state.accounts.invitation(&token, by, state.core.now_ms()).await?;
         let workspace = state.core.store().workspace(found.workspace).await?.ok_or(ApiError::InvitationGone)?;
         // Whoever invited may have left since; then their invitation is no longer theirs to give.
-        let key = crate::model::record::Key::new(Kind::Member, found.by.into());
+        let key = Key::new(Kind::Member, found.by.into());
         let inviter = state.core.records_of(found.workspace, found.by, &Select::Keys(vec![key]), 1).await;
         let inviter = inviter.map_err(|_| ApiError::InvitationGone)?;
         let by = inviter.first().map(|record| Member(record).name().to_owned()).unwrap_or_default();
@@ -391,20 +392,31 @@ pub async fn accept_invitation(token: String) -> Result<Me, ApiError> {
     .await
 }
 
-/// Uses an invitation up. Cut short in between, the same account can do it again and becomes the same member.
-///
-/// # Errors
-/// `InvitationGone`, `InvitationForAnother`.
-pub async fn accept(state: &AppState, account: &Account, token: &Token) -> Result<MemberId, ApiError> {
-    let now_ms = state.core.now_ms();
-    let invitation = state.accounts.invitation(token, Some(account.id), now_ms).await?;
-    if invitation.email_key.as_ref().is_some_and(|key| *key != accounts::email_key(&account.email)) {
+/// The invitation, if it is for whoever has this address and its inviter may still give it.
+async fn usable(
+    state: &AppState,
+    token: &Token,
+    account: Option<AccountId>,
+    email: &str,
+) -> Result<accounts::Invitation, ApiError> {
+    let invitation = state.accounts.invitation(token, account, state.core.now_ms()).await?;
+    if invitation.email_key.as_ref().is_some_and(|key| *key != accounts::email_key(email)) {
         return Err(ApiError::InvitationForAnother);
     }
     let inviter = state.core.role(invitation.workspace, invitation.by).await?;
     if !inviter.is_some_and(|role| may_manage(role, invitation.role)) {
         return Err(ApiError::InvitationGone);
     }
+    Ok(invitation)
+}
+
+/// Uses an invitation up. Cut short in between, the same account can do it again and becomes the same member.
+///
+/// # Errors
+/// `InvitationGone`, `InvitationForAnother`.
+pub async fn accept(state: &AppState, account: &Account, token: &Token) -> Result<MemberId, ApiError> {
+    let invitation = usable(state, token, Some(account.id), &account.email).await?;
+    let now_ms = state.core.now_ms();
     let (member, unfinished) = match state.accounts.claim(token, account.id, now_ms).await? {
         Claim::Now(member) => (member, true),
         Claim::Before(member) => (member, !is_known(state, invitation.workspace, member).await?),
@@ -423,7 +435,7 @@ pub async fn accept(state: &AppState, account: &Account, token: &Token) -> Resul
 
 /// Whether the workspace ever had this member.
 async fn is_known(state: &AppState, workspace: WorkspaceId, member: MemberId) -> Result<bool, ApiError> {
-    let key = crate::model::record::Key::new(Kind::Member, member.into());
+    let key = Key::new(Kind::Member, member.into());
     Ok(!state
         .core
         .store()
@@ -473,6 +485,10 @@ pub async fn register_device(member: MemberId, device: DeviceId, name: String) -
             return Err(ApiError::Invalid(vec![fault]));
         }
         let agent = caller.label().chars().filter(|letter| !letter.is_control()).take(AGENT_CHARS_MAX).collect();
+        let known = Select::Keys(vec![Key::new(Kind::Device, RecordId(device.0))]);
+        if caller.state.core.records_of(place.workspace, member, &known, 1).await?.is_empty() {
+            caller.state.limits.device(member)?;
+        }
         let seen = SystemChange::DeviceSeen { member, device, name: name.trim().to_owned(), agent };
         caller.state.core.system(place.workspace, vec![seen]).await?;
         Ok(())
