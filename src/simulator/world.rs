@@ -16,8 +16,8 @@ use crate::simulator::server::{Heard, Keeps, Room, Server};
 use crate::simulator::{Lives, people};
 use crate::sync::op::Op;
 use crate::sync::replica::{
-    Database, Effect, Event, Identity, Incident, Link, Memory, Moment, Notice, Pending, PendingState, Replica, Save,
-    Saved, Slot, Table, Timer, TrayEntry, Write,
+    Database, Effect, Event, Identity, Incident, Link, Memory, Moment, Notice, Pending, PendingState, Refused, Replica,
+    Save, Saved, Slot, Table, Timer, Tray, TrayEntry, Write,
 };
 use crate::sync::wire::{self, FromDevice, FromServer, SnapshotWanted};
 use rand_chacha::ChaCha8Rng;
@@ -83,7 +83,7 @@ pub struct World {
     healed: bool,
     /// Every op that was stored on a device, and with it promised to its author.
     pub made: BTreeMap<OpId, Op>,
-    /// Ops that others may have overtaken, because no server answered them.
+    /// Ops that others may have overtaken, because no server answered them, or because they were held.
     overtaken: BTreeSet<OpId>,
     /// What happened, for a person who reads a failure.
     pub history: Vec<String>,
@@ -347,7 +347,8 @@ impl World {
             }
             Next::Save(id, save) => self.save(id, save).await,
             Next::Load(id, database) | Next::Read(id, database, ..) if self.read_fails(id, database) => {
-                self.tell(id, Event::LoadFailed(database)).await
+                let failure = self.failure(id, database);
+                self.tell(id, failure).await
             }
             Next::Load(id, database) => {
                 let slots = self.devices[id.device].disk.all(database);
@@ -416,7 +417,9 @@ impl World {
             return Ok(());
         }
         let effects = tab.replica.step(Moment { now_ms, jitter }, event);
-        let overtaken = tab.replica.overtaken();
+        let mut overtaken = tab.replica.overtaken();
+        let held = tab.replica.tray().filter(|refused| refused.entry.sort == Tray::Quarantined);
+        overtaken.extend(held.filter_map(Refused::id));
         self.overtaken.extend(overtaken);
         self.watch_tidemarks(id)?;
         self.carry_out(id, effects).await
@@ -481,11 +484,19 @@ impl World {
             self.tab(id).is_some() && self.devices[id.device].fails.take_if(|fails| *fails == database).is_some();
         if fails {
             self.note(format!("device {} tab {} cannot read its {database:?}", id.device, id.tab));
-            if database == Database::Base {
-                self.devices[id.device].disk.evict();
-            }
         }
         fails
+    }
+
+    /// Either what stood there is not ours, and the adapter threw it away, or it could not be reached.
+    fn failure(&mut self, id: TabId, database: Database) -> Event {
+        if self.rng.next_u64().is_multiple_of(2) {
+            return Event::Unavailable(database);
+        }
+        if database == Database::Base {
+            self.devices[id.device].disk.evict();
+        }
+        Event::LoadFailed(database)
     }
 
     async fn save(&mut self, id: TabId, save: Save) -> Result<(), Broken> {

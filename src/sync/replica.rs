@@ -113,6 +113,7 @@ impl Replica {
         match event {
             Event::Loaded(database, rows) => self.loaded(database, rows),
             Event::LoadFailed(database) => self.load_failed(database),
+            Event::Unavailable(database) => self.unavailable(database),
             Event::Read { database, saves, slots } => self.read(database, saves, slots),
             Event::Saved(ticket, saved) => self.saved(ticket, saved),
             Event::Elected => self.elected(),
@@ -121,6 +122,7 @@ impl Replica {
             Event::Act { intent, drafts } => self.act(intent, drafts),
             Event::Retry { op, intent, ids } => self.retry(op, intent, &ids),
             Event::Discard(op) => self.discard(op),
+            Event::DiscardUnreadable(place) => self.discard_unreadable(place),
             Event::Import(ops) => self.import(ops),
             Event::Open(scope) => self.open(scope),
             Event::Connected => self.connected(),

@@ -338,7 +338,11 @@ impl Replica {
                 again.push((*pending.op).clone());
             }
         }
+        // What was one intent is one again, so that none is larger than what fits into a push.
+        let mut intents: BTreeMap<IntentId, IntentId> = BTreeMap::new();
         for (op, id) in again.iter().zip(ids) {
+            let first = intents.is_empty();
+            intents.entry(op.intent).or_insert(if first { intent } else { IntentId(id.0) });
             fresh.insert(op.id, *id);
         }
         let still_refused: BTreeSet<OpId> = self.tray.values().filter_map(Refused::id).collect();
@@ -347,7 +351,7 @@ impl Replica {
             op.device = self.me.device;
             op.incarnation = self.me.incarnation;
             op.counter = self.keeping.tail.counter;
-            op.intent = intent;
+            op.intent = intents.get(&op.intent).copied().unwrap_or(intent);
             op.after = op
                 .after
                 .into_iter()
@@ -361,24 +365,37 @@ impl Replica {
         }
     }
 
+    /// Gives up an op of the outbox or the tray, with all that was done with it: an intent is taken as a whole, or not at all.
     pub(super) fn discard(&mut self, op: OpId) {
         let mut writes = Vec::new();
-        if let Some(place) = self.outbox.place_of(op) {
-            if self.outbox.get(place).is_none_or(|pending| pending.state == PendingState::Storing) {
+        let mut given_up = BTreeSet::new();
+        let pending = self.outbox.place_of(op).and_then(|place| self.outbox.get(place));
+        let refused =
+            self.tray.values().find(|refused| refused.id() == Some(op)).and_then(|refused| refused.op.as_ref());
+        if let Some(intent) = pending.map(|pending| pending.op.intent) {
+            let whole = self.outbox.iter().filter(|pending| pending.op.intent == intent);
+            let whole: Vec<(Place, OpId, PendingState)> =
+                whole.map(|pending| (pending.place, pending.op.id, pending.state.clone())).collect();
+            if whole.iter().any(|(_, _, state)| *state == PendingState::Storing) {
                 return;
             }
-            self.drop_op(place);
-            writes.push(Write::Remove(place_slot(Table::Ops, place)));
-        } else if let Some(place) =
-            self.tray.iter().find(|(_, refused)| refused.id() == Some(op)).map(|(place, _)| *place)
-        {
-            self.tray.remove(&place);
+            for (place, id, _) in whole {
+                self.drop_op(place);
+                writes.push(Write::Remove(place_slot(Table::Ops, place)));
+                given_up.insert(id);
+            }
+        } else if let Some(intent) = refused.map(|op| op.intent) {
+            let whole =
+                self.tray.iter().filter(|(_, refused)| refused.op.as_ref().is_some_and(|op| op.intent == intent));
+            for place in whole.map(|(place, _)| *place).collect::<Vec<_>>() {
+                given_up.extend(self.tray.remove(&place).and_then(|refused| refused.id()));
+                writes.push(Write::Remove(place_slot(Table::Tray, place)));
+            }
             self.stirred = true;
-            writes.push(Write::Remove(place_slot(Table::Tray, place)));
         } else {
             return;
         }
-        let mut given_up = BTreeSet::from([op]);
+        let left: Vec<OpId> = given_up.iter().copied().collect();
         let orphans: Vec<Place> = self
             .outbox
             .iter()
@@ -397,7 +414,16 @@ impl Replica {
             writes.extend(self.put_into_tray(place, Tray::Orphaned, refusal(Code::Dependency, None, says)));
         }
         self.hold_dependents();
-        self.save_outbox(writes, vec![op]);
+        self.save_outbox(writes, left);
+    }
+
+    /// Gives up what stands at this place of the tray and cannot be read.
+    pub(super) fn discard_unreadable(&mut self, place: Place) {
+        if self.tray.get(&place).is_some_and(|refused| refused.op.is_none()) {
+            self.tray.remove(&place);
+            self.stirred = true;
+            self.save_outbox(vec![Write::Remove(place_slot(Table::Tray, place))], Vec::new());
+        }
     }
 
     /// Moves an op from the outbox to the tray; these writes do the same on disk, together.

@@ -6,6 +6,7 @@ use crate::model::record::Key;
 use crate::model::scope::Scope;
 use crate::sync::op::Reason;
 use crate::sync::replica::draft::Draft;
+use crate::sync::replica::outbox::Place;
 use crate::sync::replica::status::Status;
 use crate::sync::wire::SnapshotWanted;
 use serde::{Deserialize, Serialize};
@@ -263,9 +264,11 @@ pub enum Timer {
 pub enum Event {
     /// Everything stored in a database, as `Effect::Load` asked, read in one transaction.
     Loaded(Database, Vec<(Slot, Vec<u8>)>),
-    /// The database could not be opened or read, after bounded tries. The base is removed and made anew by the adapter before
-    /// it says so; the outbox is never removed.
+    /// What the database holds is not ours. The base is removed and made anew by the adapter before it says so; the outbox is
+    /// never removed.
     LoadFailed(Database),
+    /// The database could not be opened or read, after bounded tries. It may be whole: it stays as it is, for the next page.
+    Unavailable(Database),
     /// What these slots hold now, as `Effect::Read` asked, read in one transaction.
     Read {
         /// In which database.
@@ -299,8 +302,11 @@ pub enum Event {
         /// As many new ids as `Replica::retries` says.
         ids: Vec<OpId>,
     },
-    /// A person gives up an op of the outbox or the tray. What needs it goes to the tray, with the reason.
+    /// A person gives up an op of the outbox or the tray, with the rest of its intent. What needs it goes to the tray, with the
+    /// reason.
     Discard(OpId),
+    /// A person gives up what stands at this place of the tray and cannot be read.
+    DiscardUnreadable(Place),
     /// Frozen ops from an exported file.
     Import(Vec<Vec<u8>>),
     /// A person looks at this scope: fetch it first.
@@ -322,9 +328,9 @@ pub enum Event {
 /// What a replica wants done.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Effect {
-    /// Read a whole database; answered by `Loaded` or `LoadFailed`.
+    /// Read a whole database; answered by `Loaded`, `LoadFailed` or `Unavailable`.
     Load(Database),
-    /// Read these slots; answered by `Read`, or by `LoadFailed`.
+    /// Read these slots; answered by `Read`, `LoadFailed` or `Unavailable`.
     Read {
         /// In which database.
         database: Database,

@@ -69,7 +69,10 @@ impl Replica {
     /// An entry may be the effect of an op that waits here.
     fn saw(&mut self, entry: &Entry) -> Option<Write> {
         let op = entry.op?;
-        let place = self.outbox.place_of(op)?;
+        let Some(place) = self.outbox.place_of(op) else {
+            self.was_released(op);
+            return None;
+        };
         let known = self.outbox.get(place).is_some_and(|pending| pending.landing.is_some());
         let landing = Landing::Seen(entry.seq);
         let write = (!known).then(|| Write::Put(receipt_slot(op), row_bytes(&landing)));

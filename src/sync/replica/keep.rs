@@ -331,12 +331,20 @@ impl Replica {
                 self.keeping.base_reads = 0;
                 self.loaded(database, Vec::new());
             }
-            Database::Outbox => {
-                self.break_shelf(database);
-                if self.keeping.tail.place == 0 {
-                    self.keeping.tail = first_tail();
-                }
+            Database::Outbox => self.unavailable(database),
+        }
+    }
+
+    /// Goes on in memory, for as long as this page lives.
+    pub(super) fn unavailable(&mut self, database: Database) {
+        self.break_shelf(database);
+        match database {
+            Database::Base => {
+                self.keeping.base_reads = 0;
+                self.read_outbox();
             }
+            Database::Outbox if self.keeping.tail.place == 0 => self.keeping.tail = first_tail(),
+            Database::Outbox => {}
         }
     }
 

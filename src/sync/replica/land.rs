@@ -2,12 +2,13 @@
 //! effect on disk, or in the save that puts it into the tray.
 
 use crate::model::catalog::Home;
+use crate::model::id::OpId;
 use crate::model::record::Version;
 use crate::model::scope::Scope;
 use crate::sync::mutant::{Mutant, planted};
 use crate::sync::op::{Code, Outcome, Reason, Receipt};
 use crate::sync::replica::stored::{Landing, epoch_slot, place_slot, receipt_slot, row_bytes};
-use crate::sync::replica::{Pending, PendingState, Place, Replica, Table, Tray, Write};
+use crate::sync::replica::{Pending, PendingState, Place, Refused, Replica, Table, Tray, Write};
 use crate::sync::wire::NIL_OP;
 
 /// Settled ops that are kept for a server that comes back from an older backup: weeks of one person's edits.
@@ -50,6 +51,43 @@ impl Replica {
         if !refused.is_empty() {
             self.save_outbox(refused, Vec::new());
             self.hold_dependents();
+        }
+    }
+
+    /// What became of quarantined ops: an owner applied or discarded them, or nobody decided yet.
+    pub(super) fn decided(&mut self, places: &[Place], receipts: Vec<Receipt>) {
+        let mut writes = Vec::new();
+        for (place, receipt) in places.iter().zip(receipts) {
+            let Some(refused) = self.tray.get_mut(place).filter(|refused| refused.id() == Some(receipt.op)) else {
+                continue;
+            };
+            match receipt.outcome {
+                Outcome::Quarantined => {}
+                Outcome::Rejected => {
+                    refused.entry.sort = Tray::Rejected;
+                    refused.entry.reason = reason_of(receipt);
+                    writes.push(Write::Put(place_slot(Table::Tray, *place), row_bytes(&refused.entry)));
+                }
+                Outcome::Applied | Outcome::Merged | Outcome::Superseded => {
+                    self.tray.remove(place);
+                    writes.push(Write::Remove(place_slot(Table::Tray, *place)));
+                }
+            }
+        }
+        if !writes.is_empty() {
+            self.stirred = true;
+            self.save_outbox(writes, Vec::new());
+        }
+    }
+
+    /// Lets go of a quarantined op of the tray that others saw take effect: an owner applied it.
+    pub(super) fn was_released(&mut self, op: OpId) {
+        let quarantined = |refused: &Refused| refused.entry.sort == Tray::Quarantined && refused.id() == Some(op);
+        let place = self.tray.iter().find(|(_, refused)| quarantined(refused)).map(|(place, _)| *place);
+        if let Some(place) = place {
+            self.tray.remove(&place);
+            self.stirred = true;
+            self.save_outbox(vec![Write::Remove(place_slot(Table::Tray, place))], Vec::new());
         }
     }
 

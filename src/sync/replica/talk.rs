@@ -8,12 +8,12 @@ use crate::sync::mutant::{Mutant, planted};
 use crate::sync::replica::act::PUSH_BYTES_MAX;
 use crate::sync::replica::keep::Tab;
 use crate::sync::replica::{
-    Alive, Effect, Incident, Link, Notice, Pending, PendingState, Place, Replica, Timer, Write,
+    Alive, Effect, Incident, Link, Notice, Pending, PendingState, Place, Replica, Timer, Tray, Write,
 };
 use crate::sync::wire::SnapshotWanted;
 use crate::sync::wire::{
-    Frame, FromDevice, FromServer, Hello, PROTOCOL, PUSH_OPS_MAX, Pull, Pulled, Push, Pushed, Refusal, ScopeState,
-    Welcome, decode, encode,
+    Frame, FromDevice, FromServer, Hello, PROTOCOL, PUSH_OPS_MAX, Pull, Pulled, Push, Pushed, Refusal, SCOPES_MAX,
+    ScopeState, Welcome, decode, encode,
 };
 use serde_bytes::ByteBuf;
 use std::collections::{BTreeMap, BTreeSet};
@@ -90,6 +90,10 @@ pub(super) struct Talk {
     batch: u64,
     /// The push in flight.
     sent: Vec<Place>,
+    /// Quarantined ops of the tray that are in flight instead, to hear what became of them; and those that were asked about in
+    /// this conversation.
+    asked_after: Vec<Place>,
+    heard_of: BTreeSet<Place>,
     /// How many intents one push holds at most: halved when a push is not answered, so that one intent a server cannot
     /// digest is found and does not hold up the others.
     patience: usize,
@@ -236,7 +240,8 @@ impl Replica {
             device: self.me.device,
             incarnation: self.me.incarnation,
             epoch,
-            tidemarks: followed.map(|(scope, copy)| (*scope, copy.row.tidemark)).collect(),
+            // Where there are more, the rest is followed after the welcome.
+            tidemarks: followed.take(SCOPES_MAX).map(|(scope, copy)| (*scope, copy.row.tidemark)).collect(),
         };
         self.talk.line = Line::Greeting;
         self.send(&FromDevice::Hello(hello));
@@ -281,6 +286,8 @@ impl Replica {
         self.talk.want_follow.clear();
         self.talk.beating = false;
         self.talk.asks_epoch = None;
+        self.talk.asked_after.clear();
+        self.talk.heard_of.clear();
         self.talk.unsaid.clear();
         let sent = std::mem::take(&mut self.talk.sent);
         if sent.is_empty() {
@@ -350,6 +357,7 @@ impl Replica {
             Timer::Answer => self.answer_is_due(),
             Timer::Push if self.talk.push_waits => self.talk.push_waits = false,
             Timer::Push if self.talk.asks_epoch.is_some() => self.start_over(),
+            Timer::Push if !self.talk.asked_after.is_empty() => self.start_over(),
             Timer::Push if !self.talk.sent.is_empty() && !planted(Mutant::WaitForEver) => self.start_over(),
             Timer::Pull if self.talk.pulling.is_some() => self.start_over(),
             Timer::Beat if self.talk.line == Line::Open => {
@@ -368,6 +376,7 @@ impl Replica {
     fn answer_is_due(&mut self) {
         let owed = self.talk.line == Line::Greeting
             || !self.talk.sent.is_empty()
+            || !self.talk.asked_after.is_empty()
             || self.talk.pulling.is_some()
             || self.talk.beating;
         if !owed || matches!(self.talk.line, Line::Down | Line::Waiting) {
@@ -635,8 +644,10 @@ impl Replica {
         if self.talk.pulling.is_some() {
             return;
         }
-        let follow = std::mem::take(&mut self.talk.want_follow);
+        let mut follow = std::mem::take(&mut self.talk.want_follow);
+        self.talk.want_follow = beyond(&mut follow, SCOPES_MAX);
         let mut scopes = std::mem::take(&mut self.talk.want_pull);
+        self.talk.want_pull = beyond(&mut scopes, SCOPES_MAX - follow.len());
         scopes.extend(follow.iter().copied());
         let epoch = self.keeping.head.epoch;
         let tidemark = |scope: &Scope| {
@@ -705,10 +716,38 @@ impl Replica {
     // Pushing.
 
     fn push(&mut self) {
-        if let Some(push) = self.next_push() {
+        if !self.talk.asked_after.is_empty() {
+            return;
+        }
+        if let Some(push) = self.next_push().or_else(|| self.ask_after_quarantined()) {
             self.send(&FromDevice::Push(push));
             self.effects.push(Effect::Wake { timer: Timer::Push, after_ms: OWN_ANSWER_WITHIN_MS });
         }
+    }
+
+    /// An owner decides what becomes of a quarantined op while its author is away. Sent again, it is answered with what was
+    /// decided; once in a conversation, when nothing else is to be sent.
+    fn ask_after_quarantined(&mut self) -> Option<Push> {
+        if !self.talk.sent.is_empty() || self.talk.push_waits {
+            return None;
+        }
+        let mut bytes = 0;
+        let unheard = self.tray.iter().filter(|(place, refused)| {
+            refused.entry.sort == Tray::Quarantined && refused.op.is_some() && !self.talk.heard_of.contains(place)
+        });
+        let fitting = unheard.take(PUSH_OPS_MAX).take_while(|(_, refused)| {
+            bytes += refused.entry.bytes.len() + 8;
+            bytes <= PUSH_BYTES_MAX
+        });
+        let (places, ops): (Vec<Place>, Vec<ByteBuf>) =
+            fitting.map(|(place, refused)| (*place, refused.entry.bytes.clone())).unzip();
+        if places.is_empty() {
+            return None;
+        }
+        self.talk.heard_of.extend(&places);
+        self.talk.asked_after = places;
+        self.talk.batch += 1;
+        Some(Push { batch: self.talk.batch, ops })
     }
 
     /// A member who was removed is refused the channel, and may still hand in what they did before they knew.
@@ -841,7 +880,8 @@ impl Replica {
     }
 
     fn pushed(&mut self, pushed: Pushed) {
-        if pushed.batch != self.talk.batch || (self.talk.sent.is_empty() && self.talk.asks_epoch.is_none()) {
+        let awaited = !self.talk.sent.is_empty() || !self.talk.asked_after.is_empty() || self.talk.asks_epoch.is_some();
+        if pushed.batch != self.talk.batch || !awaited {
             return;
         }
         if let Some(was) = self.keeping.head.epoch.filter(|epoch| *epoch != pushed.epoch) {
@@ -854,6 +894,11 @@ impl Replica {
         }
         if let Some(asked) = self.talk.asks_epoch.take() {
             self.talk.knows_epoch = Some(asked);
+        }
+        let asked_after = std::mem::take(&mut self.talk.asked_after);
+        if !asked_after.is_empty() {
+            self.decided(&asked_after, pushed.receipts);
+            return;
         }
         let sent = std::mem::take(&mut self.talk.sent);
         self.talk.push_attempts = 0;
@@ -873,5 +918,13 @@ impl Replica {
             self.talk.line = Line::Down;
             self.talk.attempts = 0;
         }
+    }
+}
+
+/// Takes away what one message has no room for.
+fn beyond(scopes: &mut BTreeSet<Scope>, count_max: usize) -> BTreeSet<Scope> {
+    match scopes.iter().nth(count_max).copied() {
+        Some(first) => scopes.split_off(&first),
+        None => BTreeSet::new(),
     }
 }

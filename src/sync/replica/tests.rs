@@ -7,7 +7,8 @@ use super::*;
 use crate::model::choice::Status as TaskStatus;
 use crate::model::id::{IntentId, RecordId};
 use crate::model::value::Value;
-use crate::sync::op::Code;
+use crate::sync::op::{Code, Outcome};
+use crate::sync::wire::SCOPES_MAX;
 use uuid::Uuid;
 use world::{Answer, Faults, World};
 
@@ -131,6 +132,119 @@ fn a_child_of_a_refused_record_waits_for_the_decision() {
     world.quiesce();
     assert!(world.tab(0).view(key(Kind::Task, 0x41)).is_some());
     world.check();
+}
+
+/// The world with two edits of one intent and a third that needs nothing of them, of which the first intent is held.
+fn held_world() -> (World, OpId) {
+    let mut world = settled_world();
+    world.line_is(false);
+    let (task, step) = (key(Kind::Task, TASK), key(Kind::Step, STEP));
+    world.act(0, vec![Draft::set(task, "title", "Dug"), Draft::set(step, "title", "South")]);
+    world.act(0, vec![Draft::set(key(Kind::Phase, PHASE), "title", "Dredging")]);
+    world.settle_storage();
+    world.hold_next();
+    world.line_is(true);
+    world.quiesce();
+    let held: Vec<&Refused> = world.tab(0).tray().collect();
+    assert_eq!(held.iter().map(|held| held.entry.sort).collect::<Vec<_>>(), [Tray::Quarantined; 2]);
+    let first = held[0].id().expect("a readable op");
+    (world, first)
+}
+
+#[test]
+fn what_an_owner_decided_is_heard_in_the_next_conversation() {
+    let (mut world, first) = held_world();
+    let second = world.tab(0).tray().nth(1).and_then(Refused::id).expect("a readable op");
+    world.line_is(false);
+    world.quiesce();
+    world.line_is(true);
+    world.quiesce();
+    assert_eq!(world.tab(0).tray().count(), 2, "nobody has decided yet");
+    world.decide(first, Outcome::Rejected, "An owner discarded it.");
+    world.decide(second, Outcome::Applied, "");
+    world.line_is(false);
+    world.quiesce();
+    world.line_is(true);
+    world.quiesce();
+    let tray: Vec<&Refused> = world.tab(0).tray().collect();
+    assert_eq!(tray.len(), 1);
+    assert_eq!((tray[0].id(), tray[0].entry.sort), (Some(first), Tray::Rejected));
+    assert_eq!(tray[0].entry.reason.says, "An owner discarded it.");
+    // And it is stored so.
+    world.crash_tab(0);
+    world.open_tab(0);
+    world.quiesce();
+    assert_eq!(world.tab(0).tray().map(|refused| refused.entry.sort).collect::<Vec<_>>(), [Tray::Rejected]);
+}
+
+#[test]
+fn an_intent_is_given_up_as_a_whole() {
+    let (mut world, first) = held_world();
+    world.tell(0, Event::Discard(first));
+    world.settle_storage();
+    assert_eq!(world.tab(0).tray().count(), 0);
+
+    world.line_is(false);
+    let (task, step) = (key(Kind::Task, TASK), key(Kind::Step, STEP));
+    world.act(0, vec![Draft::set(task, "title", "Filled"), Draft::set(step, "title", "East")]);
+    world.act(0, vec![Draft::set(task, "status", TaskStatus::Done)]);
+    world.settle_storage();
+    let second = world.tab(0).pending().nth(1).map(|pending| pending.op.id).expect("it waits");
+    world.discarded(second);
+    world.tell(0, Event::Discard(second));
+    world.settle_storage();
+    assert_eq!(world.tab(0).pending().map(|pending| pending.op.record).collect::<Vec<_>>(), [rid(TASK)]);
+    world.line_is(true);
+    world.quiesce();
+    assert_eq!((world.server_title(task), world.server_title(step)), ("Dig".to_owned(), "North".to_owned()));
+}
+
+#[test]
+fn what_is_tried_again_together_stays_the_intents_it_was() {
+    let mut world = settled_world();
+    world.line_is(false);
+    world.act(0, vec![Draft::create(Kind::Step, rid(0x31)).with("title", "South").with("phase", rid(PHASE))]);
+    for task in 0x41..0x44 {
+        world.act(0, vec![Draft::create(Kind::Task, rid(task)).with("title", "Dig").with("step", rid(0x31))]);
+    }
+    world.settle_storage();
+    world.refuse_next(Code::Forbidden);
+    world.line_is(true);
+    world.quiesce();
+    world.line_is(false);
+    let step = world.tab(0).tray().next().and_then(Refused::id).expect("the step was refused");
+    assert_eq!(world.tab(0).retries(step), 4);
+    world.retry(0, step);
+    world.settle_storage();
+    let intents: BTreeSet<IntentId> = world.tab(0).pending().map(|pending| pending.op.intent).collect();
+    assert_eq!(intents.len(), 4, "none is larger than it was");
+    world.line_is(true);
+    world.quiesce();
+    assert!(world.server_has(key(Kind::Task, 0x43)));
+    world.check();
+}
+
+#[test]
+fn more_scopes_than_a_message_may_name_are_followed_in_several() {
+    let mut world = World::new(1, &[1]);
+    world.open_tab(0);
+    world.quiesce();
+    let count = SCOPES_MAX as u128 + 40;
+    for number in 0..count {
+        world.act(0, vec![Draft::create(Kind::Project, rid(0x1000 + number)).with("title", "One of many")]);
+    }
+    world.quiesce();
+    world.line_is(false);
+    world.quiesce();
+    world.line_is(true);
+    world.quiesce();
+    assert!(world.tab(0).status().up_to_date(), "{:?}", world.tab(0).status());
+    assert_eq!(world.tab(0).tidemarks().len() as u128, count + 2);
+    // The last of them is followed too.
+    let last = key(Kind::Project, 0x1000 + count - 1);
+    world.act(0, vec![Draft::set(last, "title", "The last")]);
+    world.quiesce();
+    assert_eq!(world.tab(0).confirmed(last).map(|record| record.text("title")), Some("The last"));
 }
 
 #[test]

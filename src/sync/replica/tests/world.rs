@@ -8,18 +8,21 @@ use crate::model::scope::Scope;
 use crate::model::value::{Name, Value};
 use crate::sync::op::{Action, Class, Code, Op, Outcome, Reason, Receipt, SCHEMA};
 use crate::sync::replica::{
-    Database, Draft, Effect, Event, Identity, Incident, Moment, Notice, Replica, Save, Saved, Slot, Table, Ticket,
-    Timer, Write,
+    Database, Draft, Effect, Event, Identity, Incident, Moment, Notice, Replica, Save, Saved, Slot, Table, Timer,
 };
 use crate::sync::schema::{Schema, Upcaster};
 use crate::sync::settle::memory::InMemory;
 use crate::sync::settle::{Author, Authority, FrozenOp, intents};
 use crate::sync::wire::{
-    Frame, FromDevice, FromServer, Pulled, Push, Pushed, ScopeState, SnapshotChunk, SnapshotWanted, Welcome, decode,
-    encode,
+    Frame, FromDevice, FromServer, Pulled, Push, Pushed, SCOPES_MAX, ScopeState, SnapshotChunk, SnapshotWanted,
+    Welcome, decode, encode,
 };
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use uuid::Uuid;
+
+mod parts;
+
+use parts::{Dice, Disk, carry_out_save};
 
 /// Records in a chunk: few, so that a snapshot is several.
 const CHUNK_RECORDS: usize = 3;
@@ -35,27 +38,6 @@ pub enum Faults {
     None,
     Many,
 }
-
-/// A small, fast, well mixed source of numbers.
-struct Dice(u64);
-
-impl Dice {
-    fn roll(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        z ^ (z >> 31)
-    }
-    fn below(&mut self, bound: usize) -> usize {
-        (self.roll() % bound.max(1) as u64) as usize
-    }
-    fn one_in(&mut self, odds: usize) -> bool {
-        self.below(odds) == 0
-    }
-}
-
-type Disk = BTreeMap<Slot, Vec<u8>>;
 
 enum Job {
     Load(Database),
@@ -115,7 +97,7 @@ pub struct World {
     online: bool,
     /// Of which scopes which tab asked for a chunk, in order.
     asked: Vec<(usize, Scope)>,
-    refuse_next: Option<Code>,
+    refuse_next: Option<(Outcome, Code)>,
     choke: Option<String>,
     /// The next answer of this sort is lost, and nothing else is.
     lose: Option<Answer>,
@@ -296,7 +278,16 @@ impl World {
         self.tell(number, Event::Retry { op, intent, ids });
     }
 
-    fn tell(&mut self, number: usize, event: Event) {
+    /// A person gives this op up.
+    pub fn discarded(&mut self, op: OpId) {
+        let pending = || self.tabs.values().flat_map(|tab| tab.replica.pending());
+        let intent = pending().find(|pending| pending.op.id == op).map(|pending| pending.op.intent);
+        let whole: Vec<OpId> =
+            pending().filter(|pending| Some(pending.op.intent) == intent).map(|pending| pending.op.id).collect();
+        self.discarded.extend(whole);
+    }
+
+    pub fn tell(&mut self, number: usize, event: Event) {
         let moment = Moment { now_ms: self.now as i64, jitter: self.dice.roll() as u32 };
         let Some(tab) = self.tabs.get_mut(&number) else { return };
         let effects = tab.replica.step(moment, event);
@@ -437,7 +428,17 @@ impl World {
         }
     }
     pub fn refuse_next(&mut self, code: Code) {
-        self.refuse_next = Some(code);
+        self.refuse_next = Some((Outcome::Rejected, code));
+    }
+    /// The next intent is held for an owner.
+    pub fn hold_next(&mut self) {
+        self.refuse_next = Some((Outcome::Quarantined, Code::Forbidden));
+    }
+    /// An owner decided what becomes of a held op.
+    pub fn decide(&mut self, op: OpId, outcome: Outcome, says: &str) {
+        let kept = self.server.receipts.get_mut(&op).expect("it was held");
+        kept.receipt.outcome = outcome;
+        kept.receipt.reason = Some(Reason { code: Code::Forbidden, field: None, says: says.to_owned() });
     }
     pub fn choke_on(&mut self, title: &str) {
         self.choke = Some(title.to_owned());
@@ -589,11 +590,11 @@ impl World {
             .collect();
         let mut receipts = Vec::new();
         for intent in intents(frozen) {
-            if let Some(code) = self.refuse_next.take() {
+            if let Some((outcome, code)) = self.refuse_next.take() {
                 let reason = Some(Reason { code, field: None, says: "No.".to_owned() });
                 receipts.extend(intent.iter().map(|frozen| Receipt {
                     op: frozen.op.id,
-                    outcome: Outcome::Rejected,
+                    outcome,
                     class: Class::Rejected,
                     seq: self.server.head,
                     reason: reason.clone(),
@@ -649,6 +650,12 @@ impl World {
         let member = self.machines[tab.device].identity.member;
         let Some(bytes) = tab.line.as_mut().and_then(|line| line.to_server.pop_front()) else { return false };
         let message: FromDevice = decode(&bytes).expect("a device speaks well");
+        let tidemarks = match &message {
+            FromDevice::Hello(hello) => hello.tidemarks.len(),
+            FromDevice::Pull(pull) | FromDevice::Follow(pull) => pull.tidemarks.len(),
+            FromDevice::Push(_) | FromDevice::Beat => 0,
+        };
+        assert!(tidemarks <= SCOPES_MAX, "a server refuses a message with {tidemarks} scopes");
         let visible = self.visible(member);
         let answer = match message {
             FromDevice::Hello(hello) => {
@@ -974,27 +981,4 @@ impl World {
             assert!(known, "an edit is lost: {op:?}");
         }
     }
-}
-
-fn carry_out_save(disk: &mut Disk, save: Save) -> (Ticket, Saved) {
-    if let Some(only_if) = &save.only_if
-        && disk.get(&only_if.slot) != only_if.holds.as_ref()
-    {
-        return (save.ticket, Saved::Refused(disk.get(&only_if.slot).cloned()));
-    }
-    for write in save.writes {
-        assert_eq!(write.slot().table.database(), save.database);
-        match write {
-            Write::Put(slot, bytes) => {
-                disk.insert(slot, bytes);
-            }
-            Write::Remove(slot) => {
-                disk.remove(&slot);
-            }
-            Write::RemoveUnder(under) => {
-                disk.retain(|slot, _| slot.table != under.table || !slot.key.starts_with(&under.key));
-            }
-        }
-    }
-    (save.ticket, Saved::Done)
 }
