@@ -12,6 +12,7 @@ use crate::app::records::{
     Device as Asked, Kept, Leaving, Link, Records, Status, Storage as Space, TabRole, ThisDevice,
 };
 use crate::browser::chunks::Chunks;
+use crate::browser::clock::pause;
 use crate::browser::line::Line;
 use crate::browser::storage::{Job, Storage};
 use crate::browser::tabs::Tabs;
@@ -21,7 +22,9 @@ use crate::model::id::{IntentId, OpId};
 use crate::model::record::Key;
 use crate::model::scope::Scope;
 use crate::sync::op::Reason;
-use crate::sync::replica::{Database, Draft, Effect, Event, Identity, Incident, Missing, Replica, Timer, Waiting};
+use crate::sync::replica::{
+    Database, Draft, Effect, Event, Identity, Incident, Missing, Refused, Replica, Timer, Waiting,
+};
 use crate::sync::schema::Schema;
 use crate::sync::wire::SnapshotWanted;
 use js_sys::{Function, Promise, Reflect};
@@ -41,6 +44,11 @@ use wasm_bindgen_futures::JsFuture;
 
 /// Between two looks for a newer build, milliseconds: a page that is open for days should hear of it within the hour.
 const UPDATE_LOOK_MS: i64 = 60 * 60 * 1_000;
+
+/// Between two looks whether everything has been stored, milliseconds, and how many there are: a disk that takes longer than
+/// these two seconds has a fault.
+const STORING_LOOK_MS: i32 = 50;
+const STORING_LOOKS_MAX: u32 = 40;
 
 /// The device of this tab.
 pub struct Device {
@@ -67,6 +75,8 @@ pub struct Device {
     looked_ms: Cell<i64>,
     /// Whether the server has been told of this device since the page was opened.
     introduced: Cell<bool>,
+    /// What the person has as a file.
+    exported: RefCell<BTreeSet<OpId>>,
     /// Whether this person's session here has ended: nothing is carried out any more.
     left: Cell<bool>,
 }
@@ -105,6 +115,7 @@ pub async fn start(records: Records, viewer: Viewer, worker: Option<Rc<Worker>>)
         worker,
         looked_ms: Cell::new(clock::now_ms()),
         introduced: Cell::new(false),
+        exported: RefCell::default(),
         left: Cell::new(false),
     });
     *place.borrow_mut() = Rc::downgrade(&device);
@@ -118,7 +129,7 @@ pub async fn start(records: Records, viewer: Viewer, worker: Option<Rc<Worker>>)
 impl Device {
     /// Something happened.
     fn tell(self: &Rc<Self>, event: Event) {
-        let read = matches!(event, Event::Loaded(..) | Event::LoadFailed(_));
+        let read = matches!(event, Event::Loaded(..) | Event::LoadFailed(_) | Event::Unavailable(_));
         self.events.borrow_mut().push_back(event);
         if !self.stepping.replace(true) {
             while let Some(event) = self.next() {
@@ -413,7 +424,31 @@ impl Device {
     fn export(&self, ops: &[OpId]) -> Result<(), JsValue> {
         let frozen = self.replica.borrow().export(ops);
         let text = file::write(self.me.workspace, self.me.member, frozen.iter().map(Vec::as_slice));
-        file::offer("tidemark-edits.json", &text)
+        file::offer("tidemark-edits.json", &text)?;
+        let held = self.held().into_iter().filter(|op| ops.is_empty() || ops.contains(op));
+        self.exported.borrow_mut().extend(held);
+        Ok(())
+    }
+
+    /// What of this person's edits is here and may not be on the server.
+    fn held(&self) -> Vec<OpId> {
+        let replica = self.replica.borrow();
+        let refused = replica.tray().filter_map(Refused::id);
+        replica.pending().map(|pending| pending.op.id).chain(refused).collect()
+    }
+
+    /// Switches to the newer build once everything that was typed is on the disk.
+    async fn update(self: Rc<Self>) {
+        for _ in 0..STORING_LOOKS_MAX {
+            if !self.records.is_storing() {
+                return match &self.worker {
+                    Some(worker) => worker.update(),
+                    None => crate::app::dom::load(""),
+                };
+            }
+            pause(STORING_LOOK_MS).await;
+        }
+        self.records.tell("An edit is still being stored on this device. Update again in a moment.", None);
     }
 
     /// The session ends on the server first: if that cannot be reached, nothing is done here either. The copies of every
@@ -423,6 +458,11 @@ impl Device {
         if pending == Leaving::Keep && self.records.ends_with_the_page() {
             self.records
                 .tell("You are still signed in: this browser keeps nothing, so what waits would be lost.", None);
+            return;
+        }
+        if pending == Leaving::Remove && self.held().iter().any(|op| !self.exported.borrow().contains(op)) {
+            self.records
+                .tell("You are still signed in: something was edited after the file was made. Save it again.", None);
             return;
         }
         if let Err(error) = account::sign_out().await {
@@ -435,9 +475,11 @@ impl Device {
             let replica = self.replica.borrow();
             replica.pending().next().is_some() || replica.tray().next().is_some()
         };
+        // What another tab stores from here on stays, because nobody has it as a file.
+        let has_all = self.held().iter().all(|op| self.exported.borrow().contains(op));
         profile::forget_viewer();
         self.storage.remove_copies().await;
-        if !holds_edits || pending == Leaving::Remove {
+        if !holds_edits || (pending == Leaving::Remove && has_all) {
             self.storage.remove(Database::Outbox).await;
         }
         self.records.give_up();
@@ -489,6 +531,9 @@ impl Asked for Handle {
     fn discard(&self, op: OpId) {
         self.0.tell(Event::Discard(op));
     }
+    fn discard_unreadable(&self, place: u64) {
+        self.0.tell(Event::DiscardUnreadable(place));
+    }
     fn export(&self, ops: Vec<OpId>) {
         if let Err(error) = self.0.export(&ops) {
             leptos::logging::warn!("no file: {error:?}");
@@ -522,9 +567,7 @@ impl Asked for Handle {
         self.0.persist();
     }
     fn update(&self) {
-        if let Some(worker) = &self.0.worker {
-            worker.update();
-        }
+        spawn_local((*self.0).clone().update());
     }
     fn look_back(&self, then: Box<dyn FnOnce(Result<Activity, ApiError>)>) {
         let member = self.0.me.member;

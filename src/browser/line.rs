@@ -21,8 +21,8 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 use std::future::Future;
 use std::rc::Rc;
-use wasm_bindgen::JsCast;
 use wasm_bindgen::prelude::Closure;
+use wasm_bindgen::{JsCast, JsValue};
 use web_sys::{BinaryType, MessageEvent, WebSocket};
 
 /// So many sockets that never opened, one after the other, and requests are tried instead: once may be a server that starts.
@@ -31,6 +31,11 @@ const REFUSED_MAX: u32 = 2;
 const LOOK_MS_MIN: i32 = 2_000;
 /// The same, while nothing does: each quiet look doubles the wait up to this.
 const LOOK_MS_MAX: i32 = 15_000;
+
+/// How long requests are used before a socket is tried again beside them: what refused it may have been a server that started. Each
+/// try doubles it, up to the second.
+const SOCKET_AGAIN_MS: i32 = 30_000;
+const SOCKET_AGAIN_MS_MAX: i32 = 480_000;
 
 /// One line after the other to the server.
 pub struct Line {
@@ -128,12 +133,9 @@ impl Line {
         }
     }
 
-    fn open_socket(self: &Rc<Self>) -> Result<(), wasm_bindgen::JsValue> {
+    fn open_socket(self: &Rc<Self>) -> Result<(), JsValue> {
         let nth = self.nth.get();
-        let location = window().location();
-        let scheme = if location.protocol()? == "https:" { "wss" } else { "ws" };
-        let address = format!("{scheme}://{}{LIVE_PATH}?member={}", location.host()?, self.member);
-        let socket = WebSocket::new(&address)?;
+        let socket = self.socket()?;
         socket.set_binary_type(BinaryType::Arraybuffer);
 
         let ever_opened = Rc::new(Cell::new(false));
@@ -161,6 +163,26 @@ impl Line {
         socket.set_onclose(Some(closed.unchecked_ref()));
         *self.way.borrow_mut() = Way::Socket(socket);
         Ok(())
+    }
+
+    fn socket(&self) -> Result<WebSocket, JsValue> {
+        let location = window().location();
+        let scheme = if location.protocol()? == "https:" { "wss" } else { "ws" };
+        WebSocket::new(&format!("{scheme}://{}{LIVE_PATH}?member={}", location.host()?, self.member))
+    }
+
+    /// Tries whether a socket opens now, beside requests that go on meanwhile. If it does, the next line is one.
+    fn try_socket(self: &Rc<Self>, nth: u64) {
+        let Ok(tried) = self.socket() else { return };
+        let (line, socket) = (self.clone(), tried.clone());
+        let opened = Closure::once_into_js(move || {
+            socket.close().ok();
+            if nth == line.nth.get() {
+                line.refused.set(0);
+                line.lose(nth);
+            }
+        });
+        tried.set_onopen(Some(opened.unchecked_ref()));
     }
 
     fn closed(self: &Rc<Self>, nth: u64, opened: bool) {
@@ -265,10 +287,17 @@ impl Line {
     /// Looks every few seconds, because without a socket the server cannot speak first.
     fn keep_looking(self: Rc<Self>, nth: u64, requests: Rc<Requests>) {
         spawn_local(async move {
+            let (mut waited_ms, mut again_ms) = (0, SOCKET_AGAIN_MS);
             loop {
-                pause(requests.wait_ms.get()).await;
+                let wait_ms = requests.wait_ms.get();
+                pause(wait_ms).await;
                 if nth != self.nth.get() {
                     return;
+                }
+                waited_ms += wait_ms;
+                if waited_ms >= again_ms {
+                    (waited_ms, again_ms) = (0, (2 * again_ms).min(SOCKET_AGAIN_MS_MAX));
+                    self.try_socket(nth);
                 }
                 let looked = self.look(nth, &requests).await;
                 let failed = looked.is_err();

@@ -3,7 +3,7 @@
 //!
 //! IndexedDB fails in real life: a connection dies, a disk is full, a profile is damaged, a private window has none. Every
 //! job is tried a few times with a new connection, and then answered as failed, so that the replica goes on in memory. The
-//! base is thrown away when it cannot be read, because the server has it too. The outbox never is.
+//! base is thrown away when what is read is not ours, because the server has it too. The outbox never is.
 
 use crate::browser::clock::pause;
 use crate::browser::profile;
@@ -195,10 +195,14 @@ impl Lane {
 
     async fn failed(&self, error: StorageError) -> Event {
         leptos::logging::warn!("{}: {error}", self.name);
-        if self.database == Database::Base {
-            self.remove().await;
+        match (self.database, error) {
+            (Database::Base, StorageError::Foreign) => {
+                self.remove().await;
+                Event::LoadFailed(self.database)
+            }
+            // What cannot be reached now may be whole, and all there is while there is no network: it stays for the next page.
+            _ => Event::Unavailable(self.database),
         }
-        Event::LoadFailed(self.database)
     }
 
     /// Runs the job, and again with a new connection when it fails. A transaction that fails has written nothing.
