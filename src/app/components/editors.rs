@@ -6,15 +6,15 @@ use crate::app::components::marks::FieldMark;
 use crate::app::components::people::member_name;
 use crate::app::dom;
 use crate::app::format;
-use crate::app::records::{Draft, Records, title_of, use_records};
+use crate::app::records::{Draft, Records, Told, title_of, use_records};
 use crate::model::catalog::{FieldSpec, FieldType, Kind};
 use crate::model::check;
 use crate::model::choice::Choice;
 use crate::model::id::RecordId;
 use crate::model::kinds::Task;
-use crate::model::record::{Key, Record};
-use crate::model::value::Value;
-use crate::sync::op::Reason;
+use crate::model::record::{Key, Record, Version};
+use crate::model::value::{Name, Value};
+use crate::sync::op::{Change, Reason};
 use leptos::prelude::*;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -32,11 +32,59 @@ struct Editing {
     locked: Signal<bool>,
 }
 
-/// What somebody is typing, and the record as they saw it when they began.
+/// What somebody is typing, and the field as they saw it when they began.
 #[derive(Clone)]
 struct Typed {
     text: String,
-    seen: Option<Arc<Record>>,
+    reads: Reads,
+    seen: Seen,
+}
+
+/// Whether the browser can read what is in an input.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Reads {
+    /// The text is what is in it.
+    Whole,
+    /// It holds part of a date or number, and the text is from before.
+    Half,
+}
+
+/// A field as somebody saw it: what their edit is an edit of.
+#[derive(Clone, Default)]
+struct Seen {
+    base: Version,
+    was: Value,
+}
+
+impl Seen {
+    fn of(record: &Record, field: &str) -> Self {
+        Self { base: record.version(field), was: record.get(field).clone() }
+    }
+
+    /// As it is kept beside unfinished text.
+    fn to_kept(&self) -> String {
+        format!("{} {}", self.base, text_of(&self.was))
+    }
+
+    fn from_kept(kept: &str) -> Option<Self> {
+        let (base, was) = kept.split_once(' ')?;
+        let was = if was.is_empty() { Value::Null } else { Value::from(was) };
+        Some(Self { base: base.parse().ok()?, was })
+    }
+}
+
+/// Under which name it is kept what unfinished text was typed over.
+fn seen_name(draft: &str) -> String {
+    format!("{draft}.seen")
+}
+
+/// A value as an input shows it.
+fn text_of(value: &Value) -> String {
+    match value {
+        Value::Text(text) => text.to_string(),
+        Value::Int(number) => number.to_string(),
+        _ => String::new(),
+    }
 }
 
 impl Editing {
@@ -64,11 +112,7 @@ impl Editing {
 
     /// What the field holds, as an input shows it.
     fn as_text(self) -> String {
-        match self.value() {
-            Value::Text(text) => text.to_string(),
-            Value::Int(number) => number.to_string(),
-            _ => String::new(),
-        }
+        text_of(&self.value())
     }
 
     /// What the input shows: what is being typed, or else what the field holds.
@@ -76,11 +120,23 @@ impl Editing {
         self.typed.with(|typed| typed.as_ref().map(|typed| typed.text.clone())).unwrap_or_else(|| self.as_text())
     }
 
-    fn typing(self, text: String) {
-        let seen = self.record.get_untracked();
-        self.typed.update(|typed| match typed {
-            Some(typed) => typed.text = text,
-            None => *typed = Some(Typed { text, seen }),
+    /// The field as it stands now, not followed; `None` once the editor has gone with its page.
+    fn seen(self) -> Option<Seen> {
+        let field = self.spec.name;
+        self.record
+            .try_with_untracked(|record| record.as_deref().map(|record| Seen::of(record, field)).unwrap_or_default())
+    }
+
+    /// Somebody types: the text so far, or `None` while the browser cannot read it.
+    fn typing(self, text: Option<String>) {
+        // An input that is taken away with its page may still say that it changed, when nothing is left to change.
+        let Some(seen) = self.seen() else { return };
+        self.typed.update(|typed| {
+            let typed = typed.get_or_insert_with(|| Typed { text: text_of(&seen.was), reads: Reads::Whole, seen });
+            typed.reads = if text.is_some() { Reads::Whole } else { Reads::Half };
+            if let Some(text) = text {
+                typed.text = text;
+            }
         });
     }
 
@@ -92,11 +148,14 @@ impl Editing {
     /// Takes what was typed as the field's value, if it was changed and passes the checks.
     fn commit_typed(self) {
         // An input that is taken away with its page loses the focus too, when nothing is left to commit to.
-        let Some(Typed { text, seen }) = self.typed.try_get_untracked().flatten() else { return };
-        match read_typed(self.spec, &text) {
+        let Some(Typed { text, reads, seen }) = self.typed.try_get_untracked().flatten() else { return };
+        let read = match reads {
+            Reads::Whole => read_typed(self.spec, &text),
+            Reads::Half => Err(half_typed(self.spec)),
+        };
+        match read {
             Ok(value) => {
-                let before = seen.as_ref().map(|record| record.get(self.spec.name).clone()).unwrap_or_default();
-                if value == before || self.commit_seen(value, seen) {
+                if value == seen.was || self.commit_seen(value, seen) {
                     self.give_up();
                 }
             }
@@ -106,18 +165,19 @@ impl Editing {
 
     /// Takes a value; whether it was taken.
     fn commit(self, value: Value) -> bool {
-        self.commit_seen(value, self.record.get_untracked())
+        self.seen().is_some_and(|seen| self.commit_seen(value, seen))
     }
 
-    fn commit_seen(self, value: Value, seen: Option<Arc<Record>>) -> bool {
-        let value = match check::field(self.spec, &value) {
+    fn commit_seen(self, value: Value, Seen { base, was }: Seen) -> bool {
+        let now = match check::field(self.spec, &value) {
             Ok(value) => value,
             Err(error) => {
                 self.fault.set(Some(error.says));
                 return false;
             }
         };
-        match self.records.act(vec![Draft::set_seen(self.key, self.spec.name, value, seen.as_deref())]) {
+        let changes = BTreeMap::from([(Name::new(self.spec.name), Change { base, was, now })]);
+        match self.records.act(vec![Draft::Edit { key: self.key, changes }]) {
             Ok(()) => {
                 self.fault.set(None);
                 true
@@ -128,6 +188,65 @@ impl Editing {
             }
         }
     }
+
+    /// The editor goes with its page. A line is taken as if it had been left, many lines stay kept in this browser, and what
+    /// is neither is said.
+    fn leave(self) {
+        let Some(Typed { text, reads, .. }) = self.typed.try_get_untracked().flatten() else { return };
+        if matches!(self.spec.ty, FieldType::LongText { .. }) {
+            if self.records.peek(self.key).is_none() {
+                let kind = self.key.kind.spec().label.to_lowercase();
+                let label = self.spec.label;
+                self.say(format!(
+                    "This {kind} is not on this device any more. What you wrote in {label} is kept in this browser, for when it comes back."
+                ));
+            }
+            return;
+        }
+        self.commit_typed();
+        if let Some(says) = self.fault.try_get_untracked().flatten() {
+            self.say(if reads == Reads::Whole { with_typed(&says, &text) } else { says });
+        }
+    }
+
+    /// Says something, and again what was said before if that can be undone: whoever looks may have deleted this just now.
+    fn say(self, says: String) {
+        match self.records.told().try_get_untracked().flatten() {
+            Some(Told { says: before, undo: Some(undo), .. }) => {
+                self.records.tell(format!("{before} {says}"), Some(undo));
+            }
+            _ => self.records.tell(says, None),
+        }
+    }
+
+    /// Keeps what is being typed in this browser, with what it was typed over, so that it is the same edit after a reload;
+    /// forgets both once nothing is being typed.
+    fn keep(self, name: &str) {
+        let typed = self.typed.try_get_untracked().flatten();
+        let (text, seen) = typed.map(|typed| (typed.text, typed.seen.to_kept())).unwrap_or_default();
+        dom::keep(&seen_name(name), &seen);
+        dom::keep(name, &text);
+    }
+
+    /// Takes up what was kept; whether there was something. What an older build kept is an edit of what the field holds now.
+    fn take_up(self, name: &str) -> bool {
+        let Some(text) = dom::kept(name) else { return false };
+        let seen = dom::kept(&seen_name(name)).and_then(|kept| Seen::from_kept(&kept)).or_else(|| self.seen());
+        let Some(seen) = seen else { return false };
+        self.typed.set(Some(Typed { text, reads: Reads::Whole, seen }));
+        true
+    }
+}
+
+/// What is wrong with an input that holds part of a value.
+fn half_typed(spec: &FieldSpec) -> String {
+    let what = if matches!(spec.ty, FieldType::Date) { "date" } else { "number" };
+    format!("{} is not a whole {what} yet. The value from before is kept.", spec.label)
+}
+
+/// Why something typed was not taken, with what it was, where the input goes and cannot show it any longer.
+pub fn with_typed(says: &str, text: &str) -> String {
+    format!("{says} You had typed “{text}”.")
 }
 
 /// Whether a field counts minutes of work, which are shown as hours and minutes too.
@@ -167,6 +286,7 @@ pub fn FieldEditor(
     spec: &'static FieldSpec,
 ) -> impl IntoView {
     let editing = Editing::new(key, spec);
+    on_cleanup(move || editing.leave());
     let control = match spec.ty {
         FieldType::LongText { .. } => view! { <LongText editing/> }.into_any(),
         FieldType::Bool => view! { <YesNo editing/> }.into_any(),
@@ -200,6 +320,11 @@ fn Line(editing: Editing, sort: &'static str) -> impl IntoView {
         FieldType::Int { min, max } => (Some(min.to_string()), Some(max.to_string())),
         _ => (None, None),
     };
+    // Only another text is put into the input: the browser would put it over what it has half of.
+    let shown = Memo::new(move |_| editing.shown());
+    // A date is typed piece by piece, and to the browser each piece is a change; one chosen from its calendar comes without
+    // keys.
+    let by_key = StoredValue::new(false);
     let hint = move || in_minutes(editing.spec).then(|| editing.value().as_int().map(format::minutes)).flatten();
     view! {
         <div class="line">
@@ -210,20 +335,32 @@ fn Line(editing: Editing, sort: &'static str) -> impl IntoView {
                 min=min
                 max=max
                 value=editing.as_text_now()
-                prop:value=move || editing.shown()
+                prop:value=move || shown.get()
                 readonly=move || editing.locked.get()
                 aria-invalid=move || editing.fault.with(Option::is_some).to_string()
                 aria-describedby=format!("{}-error", editing.id())
-                on:input=move |event| editing.typing(event_target_value(&event))
+                on:input=move |event| editing.typing(dom::typed(&event))
                 on:change=move |event| {
-                    editing.typing(event_target_value(&event));
+                    editing.typing(dom::typed(&event));
+                    if sort != "date" || by_key.try_get_value() == Some(false) {
+                        editing.commit_typed();
+                    }
+                }
+                on:blur=move |event| {
+                    // Of part of a date in an input that was empty the browser has not said anything.
+                    if dom::typed(&event).is_none() {
+                        editing.typing(None);
+                    }
+                    by_key.set_value(false);
                     editing.commit_typed();
                 }
-                on:blur=move |_| editing.commit_typed()
-                on:keydown=move |event| {
-                    if event.key() == "Escape" {
+                on:keydown=move |event| match event.key().as_str() {
+                    "Escape" => {
                         editing.give_up();
+                        dom::put(&event, &editing.as_text_now());
                     }
+                    "Enter" => editing.commit_typed(),
+                    _ => by_key.set_value(true),
                 }
             />
             <span class="hint">{hint}</span>
@@ -244,30 +381,30 @@ impl Editing {
 #[component]
 fn LongText(editing: Editing) -> impl IntoView {
     let open = RwSignal::new(false);
-    let kept_as = editing.records.draft_name(&editing.id());
-    let restore_from = kept_as.clone();
+    let kept_as = StoredValue::new(editing.records.draft_name(&editing.id()));
     Effect::new(move || {
-        if let Some(text) = dom::kept(&restore_from) {
-            editing.typing(text);
+        if kept_as.try_with_value(|name| editing.take_up(name)) == Some(true) {
             open.set(true);
         }
     });
-    let kept_as = StoredValue::new(kept_as);
     let label = editing.spec.label.to_lowercase();
     let begin = move || {
         open.set(true);
         dom::focus(editing.id());
     };
+    let keep = move || {
+        kept_as.try_with_value(|name| editing.keep(name));
+    };
     let finish = move || {
         editing.commit_typed();
-        if editing.typed.with_untracked(Option::is_none) {
-            kept_as.with_value(|name| dom::keep(name, ""));
+        if editing.typed.try_with_untracked(Option::is_none) == Some(true) {
+            keep();
             open.set(false);
         }
     };
     let cancel = move || {
         editing.give_up();
-        kept_as.with_value(|name| dom::keep(name, ""));
+        keep();
         open.set(false);
     };
     let edit_name = StoredValue::new(format!("Edit {label}"));
@@ -288,9 +425,8 @@ fn LongText(editing: Editing) -> impl IntoView {
                 prop:value=move || editing.shown()
                 aria-describedby=format!("{}-error", editing.id())
                 on:input=move |event| {
-                    let text = event_target_value(&event);
-                    kept_as.with_value(|name| dom::keep(name, &text));
-                    editing.typing(text);
+                    editing.typing(Some(event_target_value(&event)));
+                    keep();
                 }
                 on:keydown=move |event| match event.key().as_str() {
                     "Escape" => cancel(),
@@ -618,4 +754,21 @@ fn Checklist(editing: Editing) -> impl IntoView {
         </Show>
     }
     .into_any()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_unfinished_text_was_typed_over_is_kept_as_it_was_seen() {
+        for was in [Value::Null, Value::from("Start at the pier.\n\n 7 poles ")] {
+            let seen = Seen { base: 42, was };
+            let Some(Seen { base, was }) = Seen::from_kept(&seen.to_kept()) else { panic!("{}", seen.to_kept()) };
+            assert_eq!((base, was), (seen.base, seen.was));
+        }
+        for unreadable in ["", "42", "x y"] {
+            assert!(Seen::from_kept(unreadable).is_none(), "{unreadable}");
+        }
+    }
 }

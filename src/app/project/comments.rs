@@ -129,6 +129,7 @@ fn NewComment(task: Key) -> impl IntoView {
                     rows="3"
                     placeholder="Write a comment"
                     maxlength="10000"
+                    data-kept="yes"
                     prop:value=move || text.get()
                     on:input=move |event| {
                         let words = event_target_value(&event);

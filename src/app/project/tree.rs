@@ -1,17 +1,17 @@
-//! The tree of a project: phases, steps and tasks as a virtual list, of which only the rows in sight are in the document,
-//! whatever the number of tasks. It is a tree grid for the keyboard and for screen readers: arrow keys move and fold,
+//! The tree of a project: phases, steps and tasks as a virtual list, of which only the rows in sight and the active one are in
+//! the document, whatever the number of tasks. It is a tree grid for the keyboard and for screen readers: arrow keys move and fold,
 //! Enter renames, Space ticks off, Insert adds below, Alt with the arrows moves a row, Delete deletes it. With a pointer a row is
 //! dragged.
 
 mod drag;
 
-use crate::app::components::editors::in_words;
+use crate::app::components::editors::{in_words, with_typed};
 use crate::app::components::marks::{PriorityMark, Progress, RecordMark, shape};
 use crate::app::components::people::Avatars;
 use crate::app::dom;
 use crate::app::format;
 use crate::app::frame::Empty;
-use crate::app::order::{self, Way};
+use crate::app::order::{self, Move, Way};
 use crate::app::project::Arriving;
 use crate::app::records::{Draft, Records, title_of, use_records};
 use crate::model::catalog::{FieldType, Kind};
@@ -26,6 +26,7 @@ use crate::model::value::Value;
 use drag::{Drag, DropMark};
 use leptos::prelude::*;
 use std::collections::BTreeSet;
+use std::ops::Range;
 use std::sync::Arc;
 use uuid::Uuid;
 
@@ -45,6 +46,62 @@ enum Line {
     Row { key: Key, level: u8 },
     /// The input for a new record under its parent.
     Adding { parent: Key, level: u8 },
+}
+
+impl Line {
+    /// The record of a row.
+    fn row(self) -> Option<Key> {
+        match self {
+            Self::Row { key, .. } => Some(key),
+            Self::Adding { .. } => None,
+        }
+    }
+}
+
+/// The records of these lines.
+fn rows(lines: &[Line]) -> impl DoubleEndedIterator<Item = Key> {
+    lines.iter().copied().filter_map(Line::row)
+}
+
+/// Which row follows another as the active one: itself as long as it has a line, then the nearest above it that still has one,
+/// which is what it was folded into, then the nearest below.
+fn heir(before: &[Line], now: &[Line], active: Key) -> Option<Key> {
+    if rows(now).any(|key| key == active) {
+        return Some(active);
+    }
+    let there: BTreeSet<Key> = rows(now).collect();
+    let place = before.iter().position(|line| line.row() == Some(active))?;
+    let (above, below) = before.split_at(place);
+    rows(above).rev().chain(rows(below)).find(|key| there.contains(key))
+}
+
+/// What of the tree is in the document.
+#[derive(Debug, Clone, PartialEq)]
+struct Drawn {
+    /// The places in sight, with some to spare.
+    flow: Range<usize>,
+    /// The lines there and, wherever they are, the active row and the input for a new record, with which the focus would go.
+    /// Each with its place, in order.
+    lines: Vec<(usize, Line)>,
+}
+
+impl Drawn {
+    fn place_of(&self, line: Line) -> Option<usize> {
+        self.lines.iter().find(|(_, at)| *at == line).map(|(place, _)| *place)
+    }
+
+    /// How a line is put in its place that does not stand there between its neighbours.
+    fn apart(&self, line: Line) -> Option<String> {
+        let place = self.place_of(line).filter(|place| !self.flow.contains(place))?;
+        Some(format!("position:absolute;inset-inline:0;top:{}px", pixels(place)))
+    }
+
+    /// The row that takes part in the tab order: the active one, or else the first.
+    fn tab_stop(&self, active: Option<Key>) -> Option<Key> {
+        let mut rows = self.lines.iter().filter_map(|(_, line)| line.row());
+        let first = rows.next();
+        if first == active { first } else { rows.find(|key| Some(*key) == active).or(first) }
+    }
 }
 
 /// What stands under a record of this kind in the tree.
@@ -98,64 +155,60 @@ impl Trunk {
         }
     }
 
-    /// The lines in sight with some to spare, and how many are above them.
-    fn in_sight(self) -> (usize, Vec<Line>) {
-        let lines = self.lines.get();
+    fn drawn(self) -> Drawn {
+        let (top, bottom) = (self.top_px.get(), self.top_px.get() + self.height_px.get());
+        let active = self.active.get();
         let row = |px: i32| usize::try_from(px / ROW_PX).unwrap_or(0);
-        let first = row(self.top_px.get()).saturating_sub(SPARE_ROWS).min(lines.len());
-        let last = (row(self.top_px.get() + self.height_px.get()) + 1 + SPARE_ROWS).min(lines.len());
-        (first, lines[first..last.max(first)].to_vec())
+        let stays = |line: Line| line.row().is_none_or(|key| Some(key) == active);
+        self.lines.with(|lines| {
+            let first = row(top).saturating_sub(SPARE_ROWS).min(lines.len());
+            let last = (row(bottom) + 1 + SPARE_ROWS).min(lines.len());
+            let flow = first..last.max(first);
+            let all = lines.iter().copied().enumerate();
+            let lines = all.filter(|(place, line)| flow.contains(place) || stays(*line)).collect();
+            Drawn { flow, lines }
+        })
     }
 
     fn place_of(self, key: Key) -> Option<usize> {
-        self.lines.with_untracked(|lines| {
-            lines.iter().position(|line| matches!(line, Line::Row { key: at, .. } if *at == key))
-        })
+        self.lines.with_untracked(|lines| lines.iter().position(|line| line.row() == Some(key)))
+    }
+
+    /// Scrolls so that the line at this place is in sight.
+    fn scroll_to(self, place: usize) {
+        let above = pixels(place);
+        // A tree that was empty until now has not been measured yet.
+        let (top, height) = (self.top_px.get_untracked(), self.height_px.get_untracked().max(ROW_PX));
+        if above < top || above + ROW_PX > top + height {
+            let wanted = if above < top { above } else { above + ROW_PX - height };
+            self.top_px.set(wanted);
+            dom::scroll_to(TREE_ID, wanted);
+        }
     }
 
     /// Makes a row the active one, in sight and focused.
     fn go_to(self, key: Key) {
         let Some(place) = self.place_of(key) else { return };
         self.active.set(Some(key));
-        let above = pixels(place);
-        let top = self.top_px.get_untracked();
-        let bottom = top + self.height_px.get_untracked();
-        if above < top || above + ROW_PX > bottom {
-            let wanted = if above < top { above } else { above + ROW_PX - self.height_px.get_untracked() };
-            self.top_px.set(wanted);
-            dom::scroll_to(TREE_ID, wanted);
-        }
+        self.scroll_to(place);
         dom::focus(row_id(key));
     }
 
     /// Goes to the row so many rows further down, or up, stopping at the ends.
-    fn step(self, from: Key, rows: isize) {
+    fn step(self, from: Key, by: isize) {
         let next = self.lines.with_untracked(|lines| {
-            let mut at = lines.iter().position(|line| matches!(line, Line::Row { key, .. } if *key == from))?;
-            loop {
-                at = at.checked_add_signed(rows)?;
-                if let Line::Row { key, .. } = lines.get(at)? {
-                    return Some(*key);
-                }
-            }
+            let at = rows(lines).position(|key| key == from)?;
+            let last = rows(lines).count().saturating_sub(1);
+            rows(lines).nth(at.saturating_add_signed(by).min(last))
         });
         if let Some(next) = next {
             self.go_to(next);
         }
     }
 
-    fn end(self, end: End) {
-        let key = self.lines.with_untracked(|lines| {
-            let mut rows =
-                lines.iter().filter_map(|line| if let Line::Row { key, .. } = line { Some(*key) } else { None });
-            match end {
-                End::First => rows.next(),
-                End::Last => rows.next_back(),
-            }
-        });
-        if let Some(key) = key {
-            self.go_to(key);
-        }
+    /// How many rows further a page is: one of those in sight stays there.
+    fn page_rows(self) -> isize {
+        isize::try_from(self.height_px.get_untracked() / ROW_PX - 1).unwrap_or(1).max(1)
     }
 
     fn fold(self, key: Key) {
@@ -176,11 +229,21 @@ impl Trunk {
         }
         self.unfold(parent);
         self.adding.set(Some(parent));
+        self.show_adding();
         dom::focus(adding_id(parent));
     }
 
+    /// Scrolls to the input for a new record: it stands below everything that its parent holds.
+    fn show_adding(self) {
+        let place = self.lines.try_with_untracked(|lines| lines.iter().position(|line| line.row().is_none()));
+        if let Some(place) = place.flatten() {
+            self.scroll_to(place);
+        }
+    }
+
     fn rename(self, key: Key) {
-        if !self.locked.get_untracked() {
+        if let Some(place) = self.place_of(key).filter(|_| !self.locked.get_untracked()) {
+            self.scroll_to(place);
             self.renaming.set(Some(key));
             dom::focus(format!("rename-{}", key.id));
         }
@@ -192,22 +255,36 @@ impl Trunk {
             return;
         }
         if let Some(moved) = order::shift(self.records, key, way) {
-            self.records.act_or_tell(vec![moved.there]);
-            self.go_to(key);
+            self.carry_out(key, moved);
         }
+    }
+
+    /// Moves a row and goes with it, and says where it is now and how to take that back.
+    fn carry_out(self, key: Key, moved: Move) {
+        let parent = |key: Key| self.records.peek(key).and_then(|record| record.parent());
+        let title = |key: Key| self.records.peek(key).map(|record| title_of(&record)).unwrap_or_default();
+        let from = parent(key);
+        if let Err(reasons) = self.records.act(vec![moved.there]) {
+            self.records.tell(in_words(reasons), None);
+            return;
+        }
+        let Some(to) = parent(key) else { return };
+        let place = if Some(to) == from {
+            let siblings = self.records.peek_children(to, key.kind);
+            let above = siblings.iter().take_while(|sibling| **sibling != key).count();
+            format!("place {} of {}", above + 1, siblings.len())
+        } else {
+            format!("“{}”", title(to))
+        };
+        self.records.tell(format!("Moved “{}” to {place}.", title(key)), Some(vec![moved.back]));
+        self.unfold(to);
+        self.go_to(key);
     }
 
     /// Deletes a row with everything under it, and says how to take that back.
     fn delete(self, key: Key) {
         let Some(record) = self.records.peek(key).filter(|_| !self.locked.get_untracked()) else { return };
-        let next = self.place_of(key).and_then(|place| {
-            self.lines.with_untracked(|lines| {
-                lines[..place]
-                    .iter()
-                    .rev()
-                    .find_map(|line| if let Line::Row { key, .. } = line { Some(*key) } else { None })
-            })
-        });
+        let before = self.lines.get_untracked();
         let says = match child_kind(key.kind) {
             Some(_) => format!("Deleted “{}” and everything in it.", title_of(&record)),
             None => format!("Deleted “{}”.", title_of(&record)),
@@ -215,9 +292,8 @@ impl Trunk {
         match self.records.act(vec![Draft::Delete { key }]) {
             Ok(()) => {
                 self.records.tell(says, Some(vec![Draft::Restore { key }]));
-                match next {
-                    Some(next) => self.go_to(next),
-                    None => self.active.set(None),
+                if let Some(next) = self.lines.with_untracked(|now| heir(&before, now, key)) {
+                    self.go_to(next);
                 }
             }
             Err(reasons) => self.records.tell(in_words(reasons), None),
@@ -227,12 +303,6 @@ impl Trunk {
     fn set_status(self, key: Key, status: Status) {
         self.records.act_or_tell(vec![Draft::set(key, "status", status)]);
     }
-}
-
-#[derive(Clone, Copy)]
-enum End {
-    First,
-    Last,
 }
 
 fn pixels(rows: usize) -> i32 {
@@ -275,7 +345,8 @@ pub fn Tree(
     project: Key,
 ) -> impl IntoView {
     let trunk = Trunk::new(project);
-    let in_sight = Memo::new(move |_| trunk.in_sight());
+    let drawn = Memo::new(move |_| trunk.drawn());
+    let tab_stop = Memo::new(move |_| drawn.with(|drawn| drawn.tab_stop(trunk.active.get())));
     let empty = Memo::new(move |_| trunk.lines.with(|lines| lines.is_empty()));
     let complete = trunk.records.complete(Scope::Project(project.id));
     let measure = move || {
@@ -289,11 +360,26 @@ pub fn Tree(
         measure();
     });
     dom::when_resized(measure);
-    let above = move || format!("height:{}px", pixels(in_sight.with(|(first, _)| *first)));
+    // The active row may be folded away, or somebody else may delete it.
+    Effect::new(move |before: Option<Arc<Vec<Line>>>| {
+        let now = trunk.lines.get();
+        if let (Some(before), Some(active)) = (before, trunk.active.get_untracked()) {
+            let next = heir(&before, &now, active);
+            if next != Some(active) {
+                trunk.active.set(next);
+            }
+        }
+        now
+    });
+    let above = move || format!("height:{}px", pixels(drawn.with(|drawn| drawn.flow.start)));
     let below = move || {
         let all = trunk.lines.with(|lines| lines.len());
-        let drawn = in_sight.with(|(first, lines)| first + lines.len());
-        format!("height:{}px", pixels(all.saturating_sub(drawn)))
+        format!("height:{}px", pixels(all.saturating_sub(drawn.with(|drawn| drawn.flow.end))))
+    };
+    let lines = move || {
+        // Drawing them may take away or move the row that has the focus.
+        dom::hold_focus(TREE_ID, "[role=row][tabindex='0']");
+        drawn.with(|drawn| drawn.lines.iter().map(|(_, line)| *line).collect::<Vec<_>>())
     };
     view! {
         <Toolbar trunk/>
@@ -324,10 +410,10 @@ pub fn Tree(
             on:pointermove=move |_| trunk.drag.end()
         >
             <div role="presentation" style=above></div>
-            <For each=move || in_sight.with(|(_, lines)| lines.clone()) key=|line| *line let(line)>
+            <For each=lines key=|line| *line let(line)>
                 {match line {
-                    Line::Row { key, level } => view! { <Row trunk key level in_sight/> }.into_any(),
-                    Line::Adding { parent, level } => view! { <Adding trunk parent level/> }.into_any(),
+                    Line::Row { key, level } => view! { <Row trunk key level drawn tab_stop/> }.into_any(),
+                    Line::Adding { parent, level } => view! { <Adding trunk parent level drawn/> }.into_any(),
                 }}
             </For>
             <div role="presentation" style=below></div>
@@ -336,7 +422,7 @@ pub fn Tree(
         <details class="quiet-text keys">
             <summary>"Keys in this list"</summary>
             <p>
-                "Arrow keys move and fold, Home and End jump, Enter renames, Space marks a task done, Insert adds below, Alt+Up and Alt+Down move a row, Delete deletes it. With a mouse a row can be dragged, also under another parent; Escape lets it stay."
+                "Arrow keys move and fold, Home, End, Page Up and Page Down jump, Enter renames, Space marks a task done, Insert adds below, Alt+Up and Alt+Down move a row, Delete deletes it. With a mouse a row can be dragged, also under another parent; Escape lets it stay."
             </p>
         </details>
     }
@@ -357,15 +443,9 @@ fn Toolbar(trunk: Trunk) -> impl IntoView {
     let named = move |verb: &str| title.get().map_or_else(|| verb.to_owned(), |title| format!("{verb} {title}"));
     let none = move || title.with(Option::is_none);
     let groups = move || {
-        trunk.lines.with_untracked(|lines| {
-            lines
-                .iter()
-                .filter_map(|line| match line {
-                    Line::Row { key, .. } if child_kind(key.kind).is_some() => Some(*key),
-                    _ => None,
-                })
-                .collect::<BTreeSet<_>>()
-        })
+        trunk
+            .lines
+            .with_untracked(|lines| rows(lines).filter(|key| child_kind(key.kind).is_some()).collect::<BTreeSet<_>>())
     };
     view! {
         <div class="toolbar" role="group" aria-label="Tree">
@@ -387,7 +467,8 @@ fn Toolbar(trunk: Trunk) -> impl IntoView {
 
 /// One phase, step or task.
 #[component]
-fn Row(trunk: Trunk, key: Key, level: u8, in_sight: Memo<(usize, Vec<Line>)>) -> impl IntoView {
+fn Row(trunk: Trunk, key: Key, level: u8, drawn: Memo<Drawn>, tab_stop: Memo<Option<Key>>) -> impl IntoView {
+    let line = Line::Row { key, level };
     let records = trunk.records;
     let record = records.get(key);
     let title = records.title(key);
@@ -395,21 +476,9 @@ fn Row(trunk: Trunk, key: Key, level: u8, in_sight: Memo<(usize, Vec<Line>)>) ->
     let open = Memo::new(move |_| trunk.closed.with(|closed| !closed.contains(&key)));
     let active = Memo::new(move |_| trunk.active.get() == Some(key));
     let renaming = Memo::new(move |_| trunk.renaming.get() == Some(key));
-    // Without an active row the first in sight takes part in the tab order.
-    let in_tab_order = Memo::new(move |_| {
-        active.get()
-            || (trunk.active.with(Option::is_none)
-                && in_sight
-                    .with(|(_, lines)| matches!(lines.first(), Some(Line::Row { key: first, .. }) if *first == key)))
-    });
+    let in_tab_order = Memo::new(move |_| tab_stop.get() == Some(key));
     let tab = move || if in_tab_order.get() { "0" } else { "-1" };
-    let nth = move || {
-        in_sight.with(|(first, lines)| {
-            let within =
-                lines.iter().position(|line| matches!(line, Line::Row { key: at, .. } if *at == key)).unwrap_or(0);
-            (first + within + 1).to_string()
-        })
-    };
+    let nth = move || drawn.with(|drawn| drawn.place_of(line).map(|place| (place + 1).to_string()));
     let on_key = move |event: leptos::ev::KeyboardEvent| {
         if !dom::is_own(&event) {
             return;
@@ -419,8 +488,10 @@ fn Row(trunk: Trunk, key: Key, level: u8, in_sight: Memo<(usize, Vec<Line>)>) ->
             "ArrowUp" if event.alt_key() => trunk.shift(key, Way::Back),
             "ArrowDown" => trunk.step(key, 1),
             "ArrowUp" => trunk.step(key, -1),
-            "Home" => trunk.end(End::First),
-            "End" => trunk.end(End::Last),
+            "PageDown" => trunk.step(key, trunk.page_rows()),
+            "PageUp" => trunk.step(key, -trunk.page_rows()),
+            "Home" => trunk.step(key, isize::MIN),
+            "End" => trunk.step(key, isize::MAX),
             "ArrowRight" if children.is_some() && !open.get_untracked() => trunk.unfold(key),
             "ArrowRight" => trunk.step(key, 1),
             "ArrowLeft" if children.is_some() && open.get_untracked() => trunk.fold(key),
@@ -447,6 +518,7 @@ fn Row(trunk: Trunk, key: Key, level: u8, in_sight: Memo<(usize, Vec<Line>)>) ->
             class="tree-row"
             role="row"
             id=row_id(key)
+            style=move || drawn.with(|drawn| drawn.apart(line))
             data-kind=key.kind.spec().name
             data-active=move || active.get().to_string()
             attr:aria-level=level.to_string()
@@ -602,7 +674,7 @@ fn Rename(trunk: Trunk, key: Key) -> impl IntoView {
     let before = typed.get_untracked();
     let fault = RwSignal::new(None::<String>);
     let finish = StoredValue::new(move || {
-        if trunk.renaming.get_untracked() != Some(key) {
+        if trunk.renaming.try_get_untracked() != Some(Some(key)) {
             return true;
         }
         let title = typed.get_untracked().trim().to_owned();
@@ -615,9 +687,15 @@ fn Rename(trunk: Trunk, key: Key) -> impl IntoView {
             fault.set(Some(error.says));
             return false;
         }
-        match trunk.records.act(vec![Draft::set_seen(key, "title", title, seen.as_deref())]) {
+        match trunk.records.act(vec![Draft::set_seen(key, "title", title.as_str(), seen.as_deref())]) {
             Ok(()) => {
                 trunk.renaming.set(None);
+                true
+            }
+            // Somebody else deleted the row, and the input goes with it.
+            Err(reasons) if trunk.records.peek(key).is_none() => {
+                trunk.renaming.set(None);
+                trunk.records.tell(with_typed(&in_words(reasons), &title), None);
                 true
             }
             Err(reasons) => {
@@ -625,6 +703,10 @@ fn Rename(trunk: Trunk, key: Key) -> impl IntoView {
                 false
             }
         }
+    });
+    // What was typed is kept when the whole tree goes, too.
+    on_cleanup(move || {
+        finish.try_with_value(|finish| finish());
     });
     view! {
         <input
@@ -658,7 +740,7 @@ fn Rename(trunk: Trunk, key: Key) -> impl IntoView {
 
 /// The input for a new record. Enter adds it and offers the next one; Escape ends it.
 #[component]
-fn Adding(trunk: Trunk, parent: Key, level: u8) -> impl IntoView {
+fn Adding(trunk: Trunk, parent: Key, level: u8, drawn: Memo<Drawn>) -> impl IntoView {
     let Some(kind) = child_kind(parent.kind) else { return ().into_any() };
     let spec = kind.spec();
     let title = RwSignal::new(String::new());
@@ -687,8 +769,16 @@ fn Adding(trunk: Trunk, parent: Key, level: u8) -> impl IntoView {
             Err(reasons) => fault.set(Some(in_words(reasons))),
         }
     };
+    // What was typed is added rather than dropped, also when the whole tree goes.
+    on_cleanup(add);
     view! {
-        <div class="tree-row" role="row" attr:aria-level=level.to_string() data-kind="adding">
+        <div
+            class="tree-row"
+            role="row"
+            style=move || drawn.with(|drawn| drawn.apart(Line::Adding { parent, level }))
+            attr:aria-level=level.to_string()
+            data-kind="adding"
+        >
             <div class="cell-title" role="gridcell" data-level=level.to_string()>
                 <input
                     class="input row-input"
@@ -703,15 +793,18 @@ fn Adding(trunk: Trunk, parent: Key, level: u8) -> impl IntoView {
                         "Enter" => {
                             event.prevent_default();
                             add();
+                            // It stands one line further down as soon as that is drawn.
+                            dom::later(0, move || trunk.show_adding());
                         }
                         "Escape" => {
+                            // Or it would be added when the input is taken away.
+                            title.set(String::new());
                             trunk.adding.set(None);
                             trunk.go_to(parent);
                         }
                         _ => {}
                     }
                     on:blur=move |_| {
-                        // What was typed is added rather than dropped.
                         add();
                         if fault.try_with_untracked(Option::is_none) == Some(true) && trunk.adding.get_untracked() == Some(parent) {
                             trunk.adding.set(None);
@@ -723,4 +816,67 @@ fn Adding(trunk: Trunk, parent: Key, level: u8) -> impl IntoView {
         </div>
     }
     .into_any()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(kind: Kind, number: u128) -> Key {
+        Key::new(kind, RecordId(Uuid::from_u128(number)))
+    }
+
+    fn row(kind: Kind, number: u128, level: u8) -> Line {
+        Line::Row { key: key(kind, number), level }
+    }
+
+    /// Two phases; the first has a step with two tasks.
+    fn lines() -> Vec<Line> {
+        vec![
+            row(Kind::Phase, 1, 1),
+            row(Kind::Step, 11, 2),
+            row(Kind::Task, 111, 3),
+            row(Kind::Task, 112, 3),
+            row(Kind::Phase, 2, 1),
+        ]
+    }
+
+    #[test]
+    fn an_active_row_that_goes_hands_over_to_what_it_was_folded_into_or_to_a_neighbour() {
+        let all = lines();
+        let without = |gone: &[usize]| {
+            let kept = all.iter().enumerate().filter(|(place, _)| !gone.contains(place));
+            kept.map(|(_, line)| *line).collect::<Vec<_>>()
+        };
+        let (phase, step, task) = (key(Kind::Phase, 1), key(Kind::Step, 11), key(Kind::Task, 111));
+        let (other_task, other_phase) = (key(Kind::Task, 112), key(Kind::Phase, 2));
+        for (active, gone, next) in [
+            (task, &[3][..], Some(task)),
+            (other_task, &[3][..], Some(task)),
+            (other_task, &[2, 3][..], Some(step)),
+            (other_task, &[1, 2, 3][..], Some(phase)),
+            (phase, &[0, 1, 2, 3][..], Some(other_phase)),
+            (phase, &[0, 1, 2, 3, 4][..], None),
+        ] {
+            assert_eq!(heir(&all, &without(gone), active), next, "{active:?} without {gone:?}");
+        }
+        assert_eq!(heir(&[], &all, key(Kind::Task, 9)), None);
+    }
+
+    #[test]
+    fn exactly_one_drawn_row_takes_part_in_the_tab_order_wherever_it_stands() {
+        let all = lines();
+        let adding = Line::Adding { parent: key(Kind::Phase, 2), level: 2 };
+        let active = key(Kind::Phase, 1);
+        let drawn = Drawn { flow: 2..4, lines: vec![(0, all[0]), (2, all[2]), (3, all[3]), (7, adding)] };
+        assert_eq!(drawn.tab_stop(Some(active)), Some(active));
+        assert_eq!(drawn.tab_stop(Some(key(Kind::Task, 112))), Some(key(Kind::Task, 112)));
+        assert_eq!(drawn.tab_stop(Some(key(Kind::Task, 9))), Some(active));
+        assert_eq!(drawn.tab_stop(None), Some(active));
+        assert_eq!(drawn.apart(all[2]), None);
+        assert_eq!(drawn.apart(all[0]).as_deref(), Some("position:absolute;inset-inline:0;top:0px"));
+        assert_eq!(drawn.apart(adding).as_deref(), Some("position:absolute;inset-inline:0;top:280px"));
+        let only_adding = Drawn { flow: 0..1, lines: vec![(0, adding)] };
+        assert_eq!(only_adding.tab_stop(None), None);
+    }
 }

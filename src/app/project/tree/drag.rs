@@ -2,7 +2,6 @@
 //! not use a pointer has the same by button and key.
 
 use super::{Line, ROW_PX, TREE_ID, Trunk, child_kind, pixels};
-use crate::app::components::editors::in_words;
 use crate::app::dom::{self, Over};
 use crate::app::order::{self, Beside};
 use crate::app::records::title_of;
@@ -109,17 +108,8 @@ impl Trunk {
         let (dragged, landing) = (self.drag.dragged.get_untracked(), self.drag.landing.get_untracked());
         self.drag.end();
         let (Some(key), Some(Landing { parent, beside, .. })) = (dragged, landing) else { return };
-        let Some(moved) = order::put(self.records, key, parent, beside) else { return };
-        let title = |key: Key| self.records.peek(key).map(|record| title_of(&record)).unwrap_or_default();
-        let elsewhere = self.records.peek(key).and_then(|record| record.parent()) != Some(parent);
-        match self.records.act(vec![moved.there]) {
-            Ok(()) => {
-                let to = if elsewhere { format!(" to “{}”", title(parent)) } else { String::new() };
-                self.records.tell(format!("Moved “{}”{to}.", title(key)), Some(vec![moved.back]));
-                self.unfold(parent);
-                self.go_to(key);
-            }
-            Err(reasons) => self.records.tell(in_words(reasons), None),
+        if let Some(moved) = order::put(self.records, key, parent, beside) {
+            self.carry_out(key, moved);
         }
     }
 }
