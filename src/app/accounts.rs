@@ -8,6 +8,7 @@ use crate::api::workspace::{AcceptInvitation, CreateWorkspace, SwitchWorkspace, 
 use crate::app::dom;
 use crate::app::format;
 use crate::app::records::{Leaving, Memory, use_records};
+use leptos::html::Button;
 use leptos::prelude::*;
 use leptos::server_fn::ServerFn;
 use leptos_meta::Title;
@@ -302,7 +303,12 @@ pub fn WorkspacesPage() -> impl IntoView {
             <Show when=move || waiting.with(|status| status.waiting > 0)>
                 <p class="quiet-text">
                     {move || format::count(i64::try_from(waiting.with(|status| status.waiting)).unwrap_or(i64::MAX), "edit waits", "edits wait")}
-                    " to be sent from this workspace. They stay on this device and are sent when you come back to it."
+                    " to be sent from this workspace. "
+                    {move || if waiting.with(|status| status.memory == Memory::MemoryOnly) {
+                        "This browser keeps nothing: stay until that has been sent, or export it from the sync centre first."
+                    } else {
+                        "They stay on this device and are sent when you come back to it."
+                    }}
                 </p>
             </Show>
             <p class="field-error" role="alert">{move || switch_error.get()}</p>
@@ -343,6 +349,7 @@ pub fn SignOut() -> impl IntoView {
     let records = use_records();
     let status = records.status();
     let asked = RwSignal::new(Asked::NotYet);
+    let (leave_here, stay_here) = (NodeRef::<Button>::new(), NodeRef::<Button>::new());
     let fault = RwSignal::new(None::<String>);
     let leave = Action::new(move |(): &()| async move {
         match sign_out().await {
@@ -366,6 +373,7 @@ pub fn SignOut() -> impl IntoView {
         if let Some(device) = records.device() {
             device.export(Vec::new());
             asked.set(Asked::WhetherSaved);
+            dom::focus_button(stay_here);
         }
     };
     let waiting = move || {
@@ -388,15 +396,22 @@ pub fn SignOut() -> impl IntoView {
     };
     let stay = move || {
         view! {
-            <button type="button" class="button quiet" on:click=move |_| asked.set(Asked::NotYet)>"Stay signed in"</button>
+            <button node_ref=stay_here type="button" class="button quiet" on:click=move |_| {
+                asked.set(Asked::NotYet);
+                dom::focus_button(leave_here);
+            }>"Stay signed in"</button>
         }
     };
     view! {
         <div class="stack">
             {move || match asked.get() {
                 Asked::NotYet => view! {
-                    <button type="button" class="button" on:click=move |_| {
-                        if status.with_untracked(|status| status.waiting) > 0 { asked.set(Asked::WhatBecomes) } else { go(Leaving::Keep) }
+                    <button node_ref=leave_here type="button" class="button" on:click=move |_| {
+                        if status.with_untracked(|status| status.waiting) == 0 {
+                            return go(Leaving::Keep);
+                        }
+                        asked.set(Asked::WhatBecomes);
+                        dom::focus_button(stay_here);
                     }>"Sign out"</button>
                 }.into_any(),
                 Asked::WhatBecomes => view! {

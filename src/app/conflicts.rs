@@ -75,6 +75,12 @@ fn story(records: Records, record: &Record) -> String {
     }
 }
 
+/// Who made the edit that a conflict calls mine, if it was not whoever looks: then it is called by their name.
+fn other_author(records: Records, record: &Record) -> Option<String> {
+    let author = Conflict(record).mine_by();
+    (author != records.viewer_id().map(Into::into)).then(|| member_name(records, author))
+}
+
 #[component]
 fn OpenRow(key: Key, chosen: RwSignal<BTreeSet<Key>>) -> impl IntoView {
     let records = use_records();
@@ -131,6 +137,15 @@ fn Bulk(chosen: RwSignal<BTreeSet<Key>>) -> impl IntoView {
             }
         });
     };
+    // All by whoever looks, or by others too.
+    let others = Memo::new(move |_| {
+        let by_another = |key: &Key| {
+            records
+                .get(*key)
+                .with(|record| record.as_deref().is_some_and(|record| other_author(records, record).is_some()))
+        };
+        chosen.with(|chosen| chosen.iter().any(by_another))
+    });
     let settle = move |with: fn(&Settling) -> Vec<Draft>, words: &str| {
         let mut undo = Vec::new();
         let mut settled = 0_i64;
@@ -162,8 +177,16 @@ fn Bulk(chosen: RwSignal<BTreeSet<Key>>) -> impl IntoView {
                 chosen.set(open.get_untracked().iter().copied().collect());
             }>"Choose all"</button>
             <button type="button" class="button" disabled=move || count.get() == 0 on:click=move |_| alike()>"Choose similar ones"</button>
-            <button type="button" class="button" disabled=move || count.get() == 0 on:click=move |_| settle(Settling::keep_theirs, "Kept theirs")>"Keep theirs for chosen"</button>
-            <button type="button" class="button" disabled=move || count.get() == 0 on:click=move |_| settle(Settling::use_mine, "Used mine")>"Use mine for chosen"</button>
+            <button type="button" class="button" disabled=move || count.get() == 0 on:click=move |_| {
+                settle(Settling::keep_theirs, if others.get_untracked() { "Kept what is on the server" } else { "Kept theirs" });
+            }>
+                {move || if others.get() { "Keep what is on the server for chosen" } else { "Keep theirs for chosen" }}
+            </button>
+            <button type="button" class="button" disabled=move || count.get() == 0 on:click=move |_| {
+                settle(Settling::use_mine, if others.get_untracked() { "Used the authors’ edits" } else { "Used mine" });
+            }>
+                {move || if others.get() { "Use the authors’ edits for chosen" } else { "Use mine for chosen" }}
+            </button>
         </div>
     }
     .into_any()
@@ -183,6 +206,10 @@ fn QuietRow(key: Key) -> impl IntoView {
         })
     };
     let restorable = move || outcome().is_none();
+    let restore = Memo::new(move |_| {
+        let author = record.with(|record| record.as_deref().and_then(|record| other_author(records, record)));
+        author.map_or_else(|| "Restore my value".to_owned(), |author| format!("Restore {author}’s value"))
+    });
     let locked = records.locked(key);
     view! {
         <li class="row">
@@ -191,9 +218,9 @@ fn QuietRow(key: Key) -> impl IntoView {
                 <p class="quiet-text">{words} {move || outcome().map(|how| format!(" · {how}"))}</p>
             </div>
             <Show when=move || restorable() && !locked.get()>
-                <button type="button" class="button quiet" aria-label=move || format!("Restore my value of {}", title.get()) on:click=move |_| {
+                <button type="button" class="button quiet" aria-label=move || format!("{} of {}", restore.get(), title.get()) on:click=move |_| {
                     one::settle(records, key, Settling::use_mine, "Restored the kept value.");
-                }>"Restore my value"</button>
+                }>{move || restore.get()}</button>
             </Show>
         </li>
     }

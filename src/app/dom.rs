@@ -18,12 +18,32 @@ pub struct Over {
 #[cfg(feature = "hydrate")]
 mod here {
     use super::Over;
-    use leptos::prelude::{document, window};
+    use leptos::prelude::{GetUntracked, NodeRef, document, window};
+    use std::cell::RefCell;
     use wasm_bindgen::JsCast;
 
-    /// Moves the focus to the element with this id, in the next frame, once it has been drawn.
+    /// Where the focus goes when what it was on is gone: the page inside its frame.
+    const PAGE_ID: &str = "page";
+    /// Text that a person can write. A line of a record is its own edit as soon as it is left, unless something is wrong with
+    /// it; a field of many lines keeps what is unfinished. A date is chosen, and a password nobody keeps.
+    const WRITTEN: &str = "input:read-write:not([type=password], [type=date], .line > [aria-invalid=false]), \
+        textarea:read-write:not([data-kept], [data-field] textarea)";
+
+    thread_local! {
+        /// Where the focus was before it came to something that goes away again.
+        static FOCUS_BEFORE: RefCell<Option<web_sys::Node>> = const { RefCell::new(None) };
+    }
+
+    /// Moves the focus to the element with this id, in the next frame, once it has been drawn. A person who went elsewhere
+    /// meanwhile stays there: what they have begun to type would end up in two places.
     pub fn focus(id: String) {
+        let before = document().active_element();
         leptos::prelude::request_animation_frame(move || {
+            let now = document().active_element();
+            let nowhere = now.as_ref().is_none_or(|now| now.tag_name().eq_ignore_ascii_case("body"));
+            if now != before && !nowhere {
+                return;
+            }
             let Some(element) = document().get_element_by_id(&id) else { return };
             let Ok(element) = element.dyn_into::<web_sys::HtmlElement>() else { return };
             // Focus moves to what a person just asked for; if it cannot, it stays where it is.
@@ -31,6 +51,68 @@ mod here {
                 leptos::logging::warn!("the focus could not be moved to {id}");
             }
         });
+    }
+
+    /// Moves the focus, in the next frame, to what is found then, or else to the page, if it is on nothing that can be seen:
+    /// what had it was taken away or hidden. A person who went elsewhere meanwhile stays there.
+    fn mend_focus(find: Box<dyn FnOnce() -> Option<web_sys::Element>>) {
+        leptos::prelude::request_animation_frame(move || {
+            let at = document().active_element().and_then(|at| at.dyn_into::<web_sys::HtmlElement>().ok());
+            if at.is_some_and(|at| at.offset_parent().is_some()) {
+                return;
+            }
+            let to = find().filter(|to| to.is_connected()).or_else(|| document().get_element_by_id(PAGE_ID));
+            let Some(Ok(to)) = to.map(|to| to.dyn_into::<web_sys::HtmlElement>()) else { return };
+            // A heading takes the focus only where it is told so.
+            if to.tab_index() < 0 && !to.has_attribute("tabindex") {
+                to.set_tab_index(-1);
+            }
+            if to.focus().is_err() {
+                leptos::logging::warn!("the focus is on nothing that can be seen");
+            }
+        });
+    }
+
+    /// Mends a lost focus with the first element that one of these selectors finds, asked in their order.
+    pub fn focus_first(selectors: Vec<String>) {
+        mend_focus(Box::new(move || {
+            selectors.iter().find_map(|selector| document().query_selector(selector).ok().flatten())
+        }));
+    }
+
+    /// Mends a lost focus with this button.
+    pub fn focus_button(button: NodeRef<leptos::html::Button>) {
+        mend_focus(Box::new(move || button.try_get_untracked().flatten().map(web_sys::Element::from)));
+    }
+
+    /// Remembers where the focus was before it came to the element that listens.
+    pub fn remember_focus(event: &web_sys::FocusEvent) {
+        let within = event.current_target().and_then(|target| target.dyn_into::<web_sys::Node>().ok());
+        let from = event.related_target().and_then(|from| from.dyn_into::<web_sys::Node>().ok());
+        // Not from one thing inside it to another.
+        if from.is_none() || !within.is_some_and(|within| within.contains(from.as_ref())) {
+            FOCUS_BEFORE.set(from);
+        }
+    }
+
+    /// Mends a lost focus with what had it before.
+    pub fn focus_back() {
+        let before = FOCUS_BEFORE.take();
+        mend_focus(Box::new(move || before.and_then(|before| before.dyn_into::<web_sys::Element>().ok())));
+    }
+
+    /// Moves the focus to something written that neither an edit nor this browser keeps; whether there is such a thing.
+    pub fn focus_unkept() -> bool {
+        let Ok(controls) = document().query_selector_all(WRITTEN) else { return false };
+        let unkept = (0..controls.length()).filter_map(|nth| controls.get(nth)).find(|control| {
+            let part = |name: &str| js_sys::Reflect::get(control, &name.into()).ok();
+            part("value") != part("defaultValue")
+        });
+        let Some(Ok(unkept)) = unkept.map(|control| control.dyn_into::<web_sys::HtmlElement>()) else { return false };
+        if unkept.focus().is_err() {
+            leptos::logging::warn!("the focus could not be moved to what is not sent");
+        }
+        true
     }
 
     /// Whether a key was pressed on the element that listens, not on something inside it.
@@ -181,6 +263,45 @@ mod here {
         });
         leptos::prelude::on_cleanup(move || asked.remove());
     }
+
+    fn input_of(event: &web_sys::Event) -> Option<web_sys::HtmlInputElement> {
+        event.target()?.dyn_into().ok()
+    }
+
+    /// What is in the input of this event; none while that is only part of a date or number, which browsers give out as nothing.
+    pub fn typed(event: &web_sys::Event) -> Option<String> {
+        let input = input_of(event)?;
+        let text = input.value();
+        // None of them has to be filled in: an empty one is wrong only if it is not empty to whoever types.
+        let half = text.is_empty() && input.matches(":invalid").unwrap_or(false);
+        (!half).then_some(text)
+    }
+
+    /// Puts this text into the input of this event, over whatever is in it.
+    pub fn put(event: &web_sys::Event, text: &str) {
+        if let Some(input) = input_of(event) {
+            input.set_value(text);
+        }
+    }
+
+    /// Called before what is inside the element with this id is drawn anew: if something there has the focus and loses it by
+    /// that, what this selector finds there gets it in the next frame. Nothing scrolls for it.
+    pub fn hold_focus(within: &str, heir: &'static str) {
+        let Some(within) = document().get_element_by_id(within) else { return };
+        if !within.contains(document().active_element().as_deref()) {
+            return;
+        }
+        leptos::prelude::request_animation_frame(move || {
+            let lost = document().active_element().is_none_or(|now| now.tag_name().eq_ignore_ascii_case("body"));
+            let heir = within.query_selector(heir).ok().flatten().filter(|_| lost);
+            let Some(Ok(heir)) = heir.map(|heir| heir.dyn_into::<web_sys::HtmlElement>()) else { return };
+            let top = within.scroll_top();
+            if heir.focus().is_err() {
+                leptos::logging::warn!("the focus is lost");
+            }
+            within.set_scroll_top(top);
+        });
+    }
 }
 
 // Described above, where they do something.
@@ -188,6 +309,7 @@ mod here {
 #[cfg(not(feature = "hydrate"))]
 mod here {
     use super::Over;
+    use leptos::prelude::NodeRef;
 
     pub fn begin_drag(_: &leptos::web_sys::DragEvent, _: &str) {}
     pub fn may_drop(_: &leptos::web_sys::DragEvent) {}
@@ -198,6 +320,13 @@ mod here {
         false
     }
     pub fn focus(_: String) {}
+    pub fn focus_first(_: Vec<String>) {}
+    pub fn focus_button(_: NodeRef<leptos::html::Button>) {}
+    pub fn remember_focus(_: &leptos::web_sys::FocusEvent) {}
+    pub fn focus_back() {}
+    pub fn focus_unkept() -> bool {
+        false
+    }
     pub fn is_own(_: &leptos::web_sys::KeyboardEvent) -> bool {
         false
     }
@@ -225,6 +354,11 @@ mod here {
     pub fn load(_: &str) {}
     pub fn chosen_text(_: &leptos::web_sys::Event, _: impl FnOnce(Option<String>) + 'static) {}
     pub fn ask_before_leaving(_: impl Fn() -> bool + 'static) {}
+    pub fn typed(_: &leptos::web_sys::Event) -> Option<String> {
+        None
+    }
+    pub fn put(_: &leptos::web_sys::Event, _: &str) {}
+    pub fn hold_focus(_: &str, _: &'static str) {}
 }
 
 pub use here::*;

@@ -20,7 +20,7 @@ pub fn Frame() -> impl IntoView {
     begin_at_the_page();
     view! {
         <Show when=move || signed_in.get() fallback=|| view! { <SignInFirst/> }>
-            <a class="skip-link" href="#page">"Skip to the page"</a>
+            <a class="skip-link" href="#page" on:click=move |_| dom::focus("page".to_owned())>"Skip to the page"</a>
             <Header/>
             <div class="frame">
                 <Navigation/>
@@ -36,19 +36,35 @@ pub fn Frame() -> impl IntoView {
 }
 
 /// Moves the focus to the page when it changes, so that keyboards and screen readers begin there. A panel that opens beside
-/// the tree it belongs to leaves the focus where it is.
+/// the tree it belongs to leaves the focus where it is; one that takes the tree's place has it, and gives it back to the row it
+/// was opened from.
 fn begin_at_the_page() {
     let path = use_location().pathname;
-    let page = Memo::new(move |_| {
-        path.with(|path| path.split('/').filter(|part| !part.is_empty()).take(2).map(str::to_owned).collect::<Vec<_>>())
-    });
-    Effect::new(move |before: Option<Vec<String>>| {
-        let now = page.get();
-        if before.is_some_and(|before| before != now) {
-            dom::focus("page".to_owned());
+    Effect::new(move |before: Option<String>| {
+        let now = path.get();
+        match before {
+            Some(before) if page_of(&before).ne(page_of(&now)) => dom::focus("page".to_owned()),
+            Some(before) if before != now => dom::focus_first(match panel_of(&now) {
+                Some(_) => vec![".panel-title".to_owned(), ".panel".to_owned()],
+                None => {
+                    let record = panel_of(&before).unwrap_or_default();
+                    vec![format!("#row-{record}"), format!("a[href=\"{before}\"]")]
+                }
+            }),
+            _ => {}
         }
         now
     });
+}
+
+/// What of an address is the page, without the panel that is open in it.
+fn page_of(path: &str) -> impl Iterator<Item = &str> {
+    path.split('/').filter(|part| !part.is_empty()).take(2)
+}
+
+/// What the panel shows that is open at an address.
+fn panel_of(path: &str) -> Option<&str> {
+    path.split('/').filter(|part| !part.is_empty()).skip(2).last()
 }
 
 /// Somebody who is not signed in is sent to do so, and comes back afterwards.
@@ -85,6 +101,7 @@ fn Header() -> impl IntoView {
                 {workspace}
             </a>
             <SyncState/>
+            <SyncSpoken/>
             <ThemeButton/>
             <a class="person" href="/members" aria-label=move || format!("{}, members", person())>{move || initials(&person())}</a>
         </header>
@@ -119,10 +136,30 @@ fn SyncState() -> impl IntoView {
     .into_any()
 }
 
+/// Says the sync state to those who do not see it, when it has become another one; not every count on the way.
+#[component]
+fn SyncSpoken() -> impl IntoView {
+    let status = use_records().status();
+    let says = Memo::new(move |before: Option<&&'static str>| {
+        let before = before.copied().unwrap_or_default();
+        status.with(|status| match status.link {
+            Link::Offline => "Sync: offline",
+            Link::SignedOut => "Sync: signed out",
+            Link::Revoked => "Sync: no longer a member",
+            Link::UpdateNeeded => "Sync: update needed",
+            Link::Live | Link::Joining if status.asks_for() > 0 => "Sync: needs you",
+            // That all is well from the beginning is no news.
+            Link::Live if !before.is_empty() => "Sync: live",
+            Link::Live | Link::Joining => before,
+        })
+    });
+    view! { <span class="sr-only" aria-live="polite">{move || says.get()}</span> }.into_any()
+}
+
 /// Steps through system, light and dark.
 #[component]
 fn ThemeButton() -> impl IntoView {
-    let choice = use_context::<ThemeChoice>().unwrap_or_default();
+    let choice = use_context::<ThemeChoice>().unwrap_or_else(|| ThemeChoice::new(use_records()));
     view! {
         <button
             type="button"
@@ -190,6 +227,20 @@ fn Banners() -> impl IntoView {
     let status = records.status();
     let update = records.update_ready();
     let memory_only = Memo::new(move |_| status.with(|status| status.memory == Memory::MemoryOnly));
+    let switch = move || {
+        if dom::focus_unkept() {
+            records.tell("This is not sent yet, and would be lost. Finish it or clear it, then update.", None);
+            return;
+        }
+        match records.device() {
+            Some(device) => device.update(),
+            None if records.ends_with_the_page() => records.tell(
+                "What you did a moment ago is not stored yet, so nothing was updated. Try again in a moment. If that does not help, copy what you need and reload the page.",
+                None,
+            ),
+            None => dom::load(""),
+        }
+    };
     view! {
         <Show when=move || memory_only.get()>
             <p class="banner" role="status">
@@ -199,12 +250,8 @@ fn Banners() -> impl IntoView {
         </Show>
         <Show when=move || update.get()>
             <div class="banner" role="status">
-                <span>"A newer Tidemark is ready. What you have typed is kept."</span>
-                <button type="button" class="button" on:click=move |_| {
-                    if let Some(device) = records.device() {
-                        device.update();
-                    }
-                }>"Update now"</button>
+                <span>"A newer Tidemark is ready. What you have typed is kept, or you are asked to finish it first."</span>
+                <button type="button" class="button" on:click=move |_| switch()>"Update now"</button>
             </div>
         </Show>
     }
@@ -223,6 +270,10 @@ fn Said() -> impl IntoView {
     let records = use_records();
     let told = records.told();
     let looked_at = RwSignal::new(false);
+    let hush = move || {
+        records.hush();
+        dom::focus_back();
+    };
     Effect::new(move || {
         let Some(now) = told.get() else { return };
         let wait_ms = if now.undo.is_some() { UNDO_SHOWN_MS } else { WORDS_SHOWN_MS };
@@ -241,7 +292,10 @@ fn Said() -> impl IntoView {
             aria-atomic="true"
             on:pointerenter=move |_| looked_at.set(true)
             on:pointerleave=move |_| looked_at.set(false)
-            on:focusin=move |_| looked_at.set(true)
+            on:focusin=move |event| {
+                dom::remember_focus(&event);
+                looked_at.set(true);
+            }
             on:focusout=move |_| looked_at.set(false)
         >
             {move || {
@@ -252,11 +306,11 @@ fn Said() -> impl IntoView {
                             <span>{told.says}</span>
                             {undo.map(|drafts| view! {
                                 <button type="button" class="button quiet" on:click=move |_| {
-                                    records.hush();
+                                    hush();
                                     records.act_or_tell(drafts.clone());
                                 }>"Undo"</button>
                             })}
-                            <button type="button" class="icon-button" aria-label="Dismiss" on:click=move |_| records.hush()>"×"</button>
+                            <button type="button" class="icon-button" aria-label="Dismiss" on:click=move |_| hush()>"×"</button>
                         </div>
                     }
                 })

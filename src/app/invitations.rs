@@ -12,28 +12,21 @@ use leptos::prelude::*;
 #[component]
 pub fn OpenInvitations() -> impl IntoView {
     let records = use_records();
-    let as_whom = move || records.viewer().with_untracked(|viewer| viewer.as_ref().map(|viewer| viewer.member));
-    let fetch = Action::new(move |(): &()| async move {
-        match as_whom() {
-            Some(as_whom) => open_invitations(as_whom).await,
-            None => Err(ApiError::SignedOut),
-        }
-    });
-    let withdraw = Action::new(move |id: &InvitationId| {
-        let id = *id;
+    // One action withdraws and shows, so that nothing of this page is used once the answer comes: it may be gone by then.
+    let ask = Action::new(move |withdrawn: &Option<InvitationId>| {
+        let (as_whom, withdrawn) = (records.viewer_id(), *withdrawn);
         async move {
-            let done = match as_whom() {
-                Some(as_whom) => withdraw_invitation(as_whom, id).await,
-                None => Err(ApiError::SignedOut),
-            };
-            match done {
-                Ok(()) => records.tell("Withdrawn. Its link opens nothing any more.", None),
-                Err(error) => records.tell(error.to_string(), None),
+            let as_whom = as_whom.ok_or(ApiError::SignedOut)?;
+            if let Some(id) = withdrawn {
+                match withdraw_invitation(as_whom, id).await {
+                    Ok(()) => records.tell("Withdrawn. Its link opens nothing any more.", None),
+                    Err(error) => records.tell(error.to_string(), None),
+                }
             }
-            fetch.dispatch(());
+            open_invitations(as_whom).await
         }
     });
-    let answer = fetch.value();
+    let answer = ask.value();
     let row = move |open: OpenInvitation| {
         let whom = open.email.unwrap_or_else(|| "Whoever has the link".to_owned());
         let label = format!("Withdraw the invitation for {}", whom.to_lowercase());
@@ -48,7 +41,7 @@ pub fn OpenInvitations() -> impl IntoView {
                     label="Withdraw"
                     sure="Withdraw it"
                     name=Signal::stored(label)
-                    on_sure=Callback::new(move |()| { withdraw.dispatch(id); })
+                    on_sure=Callback::new(move |()| { ask.dispatch(Some(id)); })
                 />
             </li>
         }
@@ -56,7 +49,7 @@ pub fn OpenInvitations() -> impl IntoView {
     view! {
         <section aria-labelledby="invitations-title">
             <h2 id="invitations-title">"Open invitations"</h2>
-            <p class="actions"><button type="button" class="button" on:click=move |_| { fetch.dispatch(()); }>"Show open invitations"</button></p>
+            <p class="actions"><button type="button" class="button" on:click=move |_| { ask.dispatch(None); }>"Show open invitations"</button></p>
             <div aria-live="polite">
                 {move || answer.get().map(|answer| match answer {
                     Ok(open) if open.is_empty() => view! { <p class="quiet-text">"No invitation is open."</p> }.into_any(),

@@ -77,7 +77,9 @@ fn MemberRow(key: Key) -> impl IntoView {
                 None => Err(ApiError::SignedOut),
             };
             match done {
-                Ok(()) => records.tell("Removed. Edits they had not sent are held for an owner.", None),
+                Ok(()) => {
+                    records.tell("Removed. Edits they had not sent are quarantined until an owner decides.", None)
+                }
                 Err(error) => fault.set(Some(error.to_string())),
             }
         }
@@ -192,39 +194,34 @@ fn Invite() -> impl IntoView {
     .into_any()
 }
 
-/// What an owner does with a held edit.
+/// What an owner does with a quarantined edit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Verdict {
     Release,
     Discard,
 }
 
-/// Edits of removed members, held until an owner decides. Fetched when asked for: they are on the server alone.
+/// Edits of removed members, quarantined until an owner decides. Fetched when asked for: they are on the server alone.
 #[component]
 fn HeldEdits() -> impl IntoView {
     let records = use_records();
-    let as_whom = move || records.viewer().with_untracked(|viewer| viewer.as_ref().map(|viewer| viewer.member));
-    let fetch = Action::new(move |(): &()| async move {
-        match as_whom() {
-            Some(as_whom) => review::quarantine(as_whom).await,
-            None => Err(ApiError::SignedOut),
-        }
-    });
-    let decide = Action::new(move |(op, verdict): &(OpId, Verdict)| {
-        let (op, verdict) = (*op, *verdict);
+    // One action decides and shows, so that nothing of this page is used once the answer comes: it may be gone by then.
+    let ask = Action::new(move |decision: &Option<(OpId, Verdict)>| {
+        let (as_whom, decision) = (records.viewer_id(), *decision);
         async move {
-            let done = match (as_whom(), verdict) {
-                (Some(as_whom), Verdict::Release) => review::release(as_whom, vec![op]).await,
-                (Some(as_whom), Verdict::Discard) => review::discard(as_whom, vec![op]).await,
-                (None, _) => Err(ApiError::SignedOut),
+            let as_whom = as_whom.ok_or(ApiError::SignedOut)?;
+            let done = match decision {
+                Some((op, Verdict::Release)) => review::release(as_whom, vec![op]).await,
+                Some((op, Verdict::Discard)) => review::discard(as_whom, vec![op]).await,
+                None => Ok(()),
             };
             if let Err(error) = done {
                 records.tell(error.to_string(), None);
             }
-            fetch.dispatch(());
+            review::quarantine(as_whom).await
         }
     });
-    let answer = fetch.value();
+    let answer = ask.value();
     let row = move |nth: usize, all: Arc<Vec<Held>>| {
         let (id, by, at_ms) = all.get(nth).map(|held| (held.op.id, held.by, held.at_ms))?;
         let words = Memo::new(move |_| all.get(nth).map(|held| held_in_words(records, held, &all)).unwrap_or_default());
@@ -235,24 +232,24 @@ fn HeldEdits() -> impl IntoView {
                     <p class="quiet-text">{move || format!("by {} · {}", member_name(records, Some(by.into())), format::instant(at_ms))}</p>
                 </div>
                 <button type="button" class="button" aria-label=move || format!("Apply it: {}", words.get())
-                    on:click=move |_| { decide.dispatch((id, Verdict::Release)); }>"Apply it"</button>
+                    on:click=move |_| { ask.dispatch(Some((id, Verdict::Release))); }>"Apply it"</button>
                 <button type="button" class="button quiet" aria-label=move || format!("Discard it: {}", words.get())
-                    on:click=move |_| { decide.dispatch((id, Verdict::Discard)); }>"Discard it"</button>
+                    on:click=move |_| { ask.dispatch(Some((id, Verdict::Discard))); }>"Discard it"</button>
             </li>
         })
     };
     view! {
         <section aria-labelledby="held-title">
-            <h2 id="held-title">"Held edits"</h2>
+            <h2 id="held-title">"Quarantined edits"</h2>
             <p class="quiet-text">"Edits that members made before they were removed, and sent afterwards. Nothing is applied or dropped until an owner says so."</p>
-            <p class="actions"><button type="button" class="button" on:click=move |_| { fetch.dispatch(()); }>"Show held edits"</button></p>
+            <p class="actions"><button type="button" class="button" on:click=move |_| { ask.dispatch(None); }>"Show quarantined edits"</button></p>
             <div aria-live="polite">
                 {move || answer.get().map(|answer| match answer {
-                    Ok(held) if held.is_empty() => view! { <p class="quiet-text">"Nothing is held."</p> }.into_any(),
+                    Ok(held) if held.is_empty() => view! { <p class="quiet-text">"Nothing is quarantined."</p> }.into_any(),
                     Ok(held) => {
                         let held = Arc::new(held);
                         view! {
-                            <ul class="rows" aria-label="Held edits">
+                            <ul class="rows" aria-label="Quarantined edits">
                                 {(0..held.len()).map(|nth| row(nth, held.clone())).collect_view()}
                             </ul>
                         }.into_any()
@@ -265,7 +262,7 @@ fn HeldEdits() -> impl IntoView {
     .into_any()
 }
 
-/// What a held edit does. Its record may be one that only the server has, or that another held edit makes.
+/// What a quarantined edit does. Its record may be one that only the server has, or that another of them makes.
 fn held_in_words(records: Records, held: &Held, all: &[Held]) -> String {
     let name = match (&held.op.action, &held.title) {
         (Does::Create { .. }, _) | (_, None) => name_of(records, &held.op, all.iter().map(|held| &held.op)),

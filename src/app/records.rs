@@ -14,6 +14,7 @@ use crate::model::kinds::{Conflict, Task, Widget};
 use crate::model::permission::{Actor, may_create, may_write};
 use crate::model::record::{Key, Record};
 use crate::model::scope::Scope;
+use crate::model::value::Value;
 use crate::sync::op::Reason;
 pub use crate::sync::replica::{Draft, Link, Memory, Pending, PendingState, Refused, Shown, Status, Waiting};
 use leptos::prelude::*;
@@ -79,8 +80,10 @@ pub trait Device: Send + Sync {
     fn act(&self, drafts: Vec<Draft>) -> Result<IntentId, Vec<Reason>>;
     /// Tries an op of the tray again as a new one, or one of the outbox now instead of at its next turn.
     fn retry(&self, op: OpId);
-    /// Gives up an op of the outbox or the tray. What needs it goes to the tray, with the reason.
+    /// Gives up an op of the outbox or the tray, with all that was done with it. What needs it goes to the tray, with the reason.
     fn discard(&self, op: OpId);
+    /// Gives up what stands at this place of the tray and cannot be read.
+    fn discard_unreadable(&self, place: u64);
     /// Offers these ops, or all of the outbox and tray if none are named, as a file to save.
     fn export(&self, ops: Vec<OpId>);
     /// Takes ops from the text of an exported file.
@@ -119,6 +122,15 @@ enum ListOf {
     Recent,
 }
 
+/// Where a record stands in a list; where two stand alike, by their ids. All of one list are of one sort.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+enum Order {
+    /// By these words, which are the record's own where they are a rank.
+    Words(Arc<str>),
+    /// By this number.
+    Number(u64),
+}
+
 /// A list someone looks at.
 struct Watched<T: 'static> {
     signal: ArcRwSignal<T>,
@@ -136,7 +148,7 @@ struct Row {
 #[derive(Default)]
 struct Tables {
     rows: BTreeMap<Key, Row>,
-    lists: BTreeMap<ListOf, BTreeSet<(String, Key)>>,
+    lists: BTreeMap<ListOf, BTreeSet<(Order, Key)>>,
     watched_rows: BTreeMap<Key, Watched<Row>>,
     watched_lists: BTreeMap<ListOf, Watched<Arc<Vec<Key>>>>,
 }
@@ -256,7 +268,7 @@ impl Records {
         self.tables.with_value(|tables| tables.list(ListOf::Children(parent, kind)))
     }
 
-    /// Every record of a kind, by rank or name and then id.
+    /// Every record of a kind, by rank or name and then id; none of tasks, comments and logged time, of which no list is kept.
     pub fn of_kind(self, kind: Kind) -> Signal<Arc<Vec<Key>>> {
         self.follow(ListOf::Kind(kind))
     }
@@ -455,7 +467,13 @@ impl Records {
         let early = self.early.try_with_value(|early| !early.is_empty()).unwrap_or(false);
         let status = self.status.try_get_untracked().unwrap_or_default();
         let alone = status.memory == Memory::MemoryOnly && status.waiting > 0;
-        (early || alone) && self.given_up.try_get_value() != Some(true)
+        (early || alone || self.is_storing()) && self.given_up.try_get_value() != Some(true)
+    }
+
+    /// Whether an edit is on its way to the disk.
+    pub fn is_storing(self) -> bool {
+        let pending = self.pending.try_get_untracked().unwrap_or_default();
+        pending.iter().any(|pending| pending.state == PendingState::Storing)
     }
 
     /// The person has said what becomes of their edits: nobody asks again before the page is left.
@@ -662,7 +680,7 @@ fn unwatch<K: Ord, T>(watched: &mut BTreeMap<K, Watched<T>>, key: &K) {
 pub fn title_of(record: &Record) -> String {
     let title = match record.kind {
         Kind::Widget => Widget(record).sort().map_or("", WidgetSort::label),
-        Kind::Member | Kind::Device => record.text("name"),
+        Kind::Member | Kind::Device | Kind::Preference => record.text("name"),
         Kind::Comment => record.text("text"),
         Kind::TimeLog => record.text("note"),
         _ => record.text("title"),
@@ -671,16 +689,20 @@ pub fn title_of(record: &Record) -> String {
 }
 
 /// In which lists a record stands, and where in each.
-fn places(record: &Record) -> Vec<(ListOf, String)> {
+fn places(record: &Record) -> Vec<(ListOf, Order)> {
     let mut places = Vec::with_capacity(4);
-    let order = match record.kind {
-        Kind::Member | Kind::Tag | Kind::Team => title_of(record).to_lowercase(),
-        _ => record.text("rank").to_owned(),
-    };
+    let order = Order::Words(match (record.kind, record.get("rank")) {
+        (Kind::Member | Kind::Tag | Kind::Team, _) => title_of(record).to_lowercase().into(),
+        (_, Value::Text(rank)) => Arc::clone(rank),
+        _ => Arc::default(),
+    });
     if let Some(parent) = record.parent() {
         places.push((ListOf::Children(parent, record.kind), order.clone()));
     }
-    places.push((ListOf::Kind(record.kind), order));
+    // Nobody chooses among all tasks or what is said of them: of those there are many, and a list of them costs time.
+    if !matches!(record.kind, Kind::Task | Kind::Comment | Kind::TimeLog) {
+        places.push((ListOf::Kind(record.kind), order));
+    }
     match record.kind {
         Kind::Task => {
             let task = Task(record);
@@ -693,7 +715,7 @@ fn places(record: &Record) -> Vec<(ListOf, String)> {
                     Some(Priority::Low) => '3',
                 };
                 for assignee in task.assignees() {
-                    places.push((ListOf::TasksOf(assignee.into()), format!("{due} {urgency}")));
+                    places.push((ListOf::TasksOf(assignee.into()), Order::Words(format!("{due} {urgency}").into())));
                 }
             }
         }
@@ -701,14 +723,14 @@ fn places(record: &Record) -> Vec<(ListOf, String)> {
             let conflict = Conflict(record);
             let open =
                 conflict.state() != Some(ConflictState::Settled) && conflict.class() != Some(ConflictClass::Superseded);
-            // Newest first: the complement of the instant, in digits that sort as text.
-            let newest_first = format!("{:020}", i64::MAX - conflict.mine_at().unwrap_or(0).max(0));
+            // Newest first: the complement of the instant.
+            let newest_first = Order::Number(u64::MAX - conflict.mine_at().unwrap_or(0).max(0).unsigned_abs());
             places.push((if open { ListOf::OpenConflicts } else { ListOf::QuietConflicts }, newest_first));
         }
         _ => {}
     }
     if matches!(record.kind, Kind::Project | Kind::Phase | Kind::Step | Kind::Task | Kind::Comment | Kind::Note) {
-        places.push((ListOf::Recent, format!("{:020}", record.seq)));
+        places.push((ListOf::Recent, Order::Number(record.seq)));
     }
     places
 }

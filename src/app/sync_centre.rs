@@ -1,8 +1,9 @@
-//! The sync centre: what waits to be sent and why, what was refused, what keeps this copy from being up to date, how much
+//! The sync centre: what waits to be sent and why, what was rejected, what keeps this copy from being up to date, how much
 //! space it takes, and which device this is.
 
 use crate::app::accounts::SignOut;
 use crate::app::components::confirm::Confirm;
+use crate::app::components::live::live;
 use crate::app::deeds::{name_of, op_in_words};
 use crate::app::dom;
 use crate::app::format;
@@ -14,6 +15,7 @@ use crate::model::kinds::Device as DeviceView;
 use crate::model::record::Key;
 use crate::model::scope::Scope;
 use crate::sync::op::Op;
+use crate::sync::replica::Tray;
 use leptos::prelude::*;
 use leptos_meta::Title;
 
@@ -25,7 +27,7 @@ pub fn SyncCentrePage() -> impl IntoView {
         <div class="page-head"><h1>"Sync centre"</h1></div>
         <State/>
         <Outbox/>
-        <Tray/>
+        <TrayOfRejected/>
         <ConflictsLink/>
         <Space/>
         <Devices/>
@@ -36,23 +38,40 @@ pub fn SyncCentrePage() -> impl IntoView {
 
 #[component]
 fn State() -> impl IntoView {
-    let status = use_records().status();
+    let records = use_records();
+    let status = records.status();
+    let tray = records.tray();
     let explained = move || {
-        status.with(|status| match status.link {
-            Link::Live if status.missing.is_empty() => {
+        let rejected = tray.with(|tray| !tray.is_empty());
+        status.with(|status| match (status.link, status.memory) {
+            (Link::Live, _) if !status.missing.is_empty() => "Connected. What is still missing:",
+            (Link::Live, _) if rejected => {
+                "This copy has everything the server has, and nothing waits to be sent. What was rejected stands below."
+            }
+            (Link::Live, _) => {
                 "This copy is up to date: it has everything the server has, and the server has everything of yours."
             }
-            Link::Live => "Connected. What is still missing:",
-            Link::Joining => "Connecting and catching up. You can go on working.",
-            Link::Offline => {
+            (Link::Joining, _) => "Connecting and catching up. You can go on working.",
+            (Link::Offline, Memory::Stored) => {
                 "There is no connection. Everything you do is kept on this device and sent when there is one."
             }
-            Link::SignedOut => "The server wants you to sign in again. Everything you did is kept on this device.",
-            Link::Revoked => {
-                "You no longer belong to this workspace. What had not been sent is held for an owner to review."
+            (Link::Offline, Memory::MemoryOnly) => {
+                "There is no connection. What you do is in this tab alone and sent when there is one: keep it open."
             }
-            Link::UpdateNeeded => {
+            (Link::SignedOut, Memory::Stored) => {
+                "The server wants you to sign in again. Everything you did is kept on this device."
+            }
+            (Link::SignedOut, Memory::MemoryOnly) => {
+                "The server wants you to sign in again. What waits is in this tab alone: export it before you do."
+            }
+            (Link::Revoked, _) => {
+                "You no longer belong to this workspace. What had not been sent is quarantined until an owner decides."
+            }
+            (Link::UpdateNeeded, Memory::Stored) => {
                 "This build is too old to understand the server. What you do is kept; reload to update."
+            }
+            (Link::UpdateNeeded, Memory::MemoryOnly) => {
+                "This build is too old to understand the server. Export what waits, then reload to update."
             }
         })
     };
@@ -89,8 +108,11 @@ fn in_words(records: Records, op: &Op) -> String {
 }
 
 /// Why an op has not settled yet.
-fn why(pending: &Pending) -> String {
+fn why(pending: &Pending, memory: Memory) -> String {
     let state = match &pending.state {
+        PendingState::Storing | PendingState::Waiting if memory == Memory::MemoryOnly => {
+            "In this tab alone, waiting to be sent.".to_owned()
+        }
         PendingState::Storing => "Being stored on this device.".to_owned(),
         PendingState::Waiting => "Stored on this device, waiting to be sent.".to_owned(),
         PendingState::Sent => "Sent; the answer has not come yet.".to_owned(),
@@ -98,7 +120,7 @@ fn why(pending: &Pending) -> String {
         PendingState::Held(reason) => format!("Not sent: {}", reason.says),
     };
     match &pending.doubt {
-        Some(doubt) => format!("{state} It may be refused: {}", doubt.says),
+        Some(doubt) => format!("{state} It may be rejected: {}", doubt.says),
         None => state,
     }
 }
@@ -107,7 +129,24 @@ fn why(pending: &Pending) -> String {
 fn Outbox() -> impl IntoView {
     let records = use_records();
     let pending = records.pending();
+    let tray = records.tray();
     let ready = records.ready();
+    let nothing = move || {
+        let says = match (ready.get(), tray.with(|tray| tray.is_empty())) {
+            (false, _) => "This device has not opened what it has stored yet.",
+            (true, true) => "Nothing waits. Everything you did on this device has reached the server.",
+            (true, false) => "Nothing waits. What was rejected is listed below.",
+        };
+        view! { <Empty says/> }.into_any()
+    };
+    let status = records.status();
+    let memory = Memo::new(move |_| status.with(|status| status.memory));
+    let first = move || {
+        let memory = memory.get();
+        pending.with(|all| {
+            all.iter().take(ROWS_MAX).map(|pending| (pending.clone(), why(pending, memory))).collect::<Vec<_>>()
+        })
+    };
     let none = Memo::new(move |_| pending.with(|pending| pending.is_empty()));
     let more =
         Memo::new(move |_| i64::try_from(pending.with(|all| all.len()).saturating_sub(ROWS_MAX)).unwrap_or(i64::MAX));
@@ -134,13 +173,10 @@ fn Outbox() -> impl IntoView {
                     </div>
                 </Show>
             </div>
-            <Show
-                when=move || !none.get()
-                fallback=|| view! { <Empty says="Nothing waits. Everything you did on this device has reached the server."/> }
-            >
+            <Show when=move || !none.get() fallback=move || live(nothing)>
                 <ul class="rows" aria-label="Edits that wait">
-                    <For each=move || { pending.with(|all| all.iter().take(ROWS_MAX).cloned().collect::<Vec<_>>()) } key=|pending| (pending.op.id, why(pending)) let(pending)>
-                        <PendingRow pending/>
+                    <For each=first key=|(pending, why)| (pending.op.id, why.clone()) let((pending, why))>
+                        <PendingRow pending why/>
                     </For>
                 </ul>
                 <Show when=move || { more.get() > 0 }>
@@ -153,7 +189,7 @@ fn Outbox() -> impl IntoView {
 }
 
 #[component]
-fn PendingRow(pending: Pending) -> impl IntoView {
+fn PendingRow(pending: Pending, why: String) -> impl IntoView {
     let records = use_records();
     let id = pending.op.id;
     let op = pending.op.clone();
@@ -162,7 +198,7 @@ fn PendingRow(pending: Pending) -> impl IntoView {
         <li class="row">
             <div class="row-main">
                 <p>{move || words.get()}</p>
-                <p class="quiet-text">{format::instant(pending.op.claimed_ms)} " · " {why(&pending)}</p>
+                <p class="quiet-text">{format::instant(pending.op.claimed_ms)} " · " {why}</p>
             </div>
             <div class="actions">
                 <button type="button" class="button" aria-label=move || format!("Retry now: {}", words.get()) on:click=move |_| {
@@ -192,19 +228,19 @@ fn PendingRow(pending: Pending) -> impl IntoView {
 }
 
 #[component]
-fn Tray() -> impl IntoView {
+fn TrayOfRejected() -> impl IntoView {
     let records = use_records();
     let tray = records.tray();
     view! {
         <section aria-labelledby="tray-title">
-            <h2 id="tray-title">"Refused"</h2>
+            <h2 id="tray-title">"Rejected"</h2>
             <Show
                 when=move || tray.with(|tray| !tray.is_empty())
-                fallback=|| view! { <p class="quiet-text">"The server refused nothing. If it ever does, your edit is kept here with the reason."</p> }
+                fallback=|| view! { <p class="quiet-text">"Nothing was rejected. If the server ever rejects an edit of yours, it is kept here with the reason."</p> }
             >
-                <ul class="rows" aria-label="Refused edits">
-                    <For each=move || tray.get().to_vec() key=|refused| refused.place let(refused)>
-                        <RefusedRow refused/>
+                <ul class="rows" aria-label="Rejected edits">
+                    <For each=move || tray.get().to_vec() key=|refused| (refused.place, refused.entry.sort as u8) let(refused)>
+                        <RejectedRow refused/>
                     </For>
                 </ul>
             </Show>
@@ -213,24 +249,45 @@ fn Tray() -> impl IntoView {
     .into_any()
 }
 
+/// What became of an edit of the tray, in the words of the field.
+fn became(sort: Tray) -> &'static str {
+    match sort {
+        Tray::Rejected => "Rejected",
+        Tray::Quarantined => "Quarantined: an owner decides",
+        Tray::Orphaned => "Not sent",
+        Tray::Unreadable => "Unreadable",
+    }
+}
+
 #[component]
-fn RefusedRow(refused: Refused) -> impl IntoView {
+fn RejectedRow(refused: Refused) -> impl IntoView {
     let records = use_records();
     let id = refused.id();
+    let place = refused.place;
     let op = refused.op.clone();
     let words = Memo::new(move |_| {
         op.as_ref().map_or_else(|| "An edit that could not be read".to_owned(), |op| in_words(records, op))
     });
     let reason = refused.entry.reason.says.clone();
+    let discard = move |()| {
+        let Some(device) = records.device() else { return };
+        match id {
+            Some(id) => device.discard(id),
+            None => device.discard_unreadable(place),
+        }
+    };
     view! {
         <li class="row">
             <div class="row-main">
                 <p>{move || words.get()}</p>
                 <p class="field-error">{reason}</p>
-                <p class="quiet-text">{format::instant(refused.entry.at_ms)}</p>
+                <p class="quiet-text">
+                    {became(refused.entry.sort)} " · " {format::instant(refused.entry.at_ms)}
+                    {id.is_none().then_some(" · “Export all” above takes it along")}
+                </p>
             </div>
-            {id.map(|id| view! {
-                <div class="actions">
+            <div class="actions">
+                {id.map(|id| view! {
                     <button type="button" class="button" aria-label=move || format!("Try again: {}", words.get()) on:click=move |_| {
                         if let Some(device) = records.device() {
                             device.retry(id);
@@ -241,18 +298,14 @@ fn RefusedRow(refused: Refused) -> impl IntoView {
                             device.export(vec![id]);
                         }
                     }>"Export"</button>
-                    <Confirm
-                        label="Discard"
-                        sure="Discard for good"
-                        name=Signal::derive(move || format!("Discard: {}", words.get()))
-                        on_sure=Callback::new(move |()| {
-                            if let Some(device) = records.device() {
-                                device.discard(id);
-                            }
-                        })
-                    />
-                </div>
-            })}
+                })}
+                <Confirm
+                    label="Discard"
+                    sure="Discard for good"
+                    name=Signal::derive(move || format!("Discard: {}", words.get()))
+                    on_sure=Callback::new(discard)
+                />
+            </div>
         </li>
     }
     .into_any()

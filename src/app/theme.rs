@@ -1,7 +1,15 @@
-//! Light, dark, or as the system says. The choice is kept in this browser and set on the root element before the first
-//! paint, so that no page flashes in the wrong colours.
+//! Light, dark, or as the system says. The choice is a preference of the person, which reaches all their devices; this browser
+//! keeps it too and sets it on the root element before the first paint, so that no page flashes in the wrong colours.
 
+use crate::app::records::{Draft, Records};
+use crate::model::id::RecordId;
+use crate::model::kinds::{Kind, Preference};
+use crate::model::record::{Key, Record};
 use leptos::prelude::*;
+use uuid::Uuid;
+
+/// The name of the preference.
+const PREFERENCE: &str = "theme";
 
 /// The choices, in the order the button steps through them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -24,6 +32,10 @@ impl Theme {
             Self::Dark => "dark",
         }
     }
+    /// The choice of this name.
+    fn named(name: &str) -> Option<Self> {
+        [Self::System, Self::Light, Self::Dark].into_iter().find(|theme| theme.name() == name)
+    }
     /// The choice after this one.
     pub fn next(self) -> Self {
         match self {
@@ -34,36 +46,59 @@ impl Theme {
     }
 }
 
-/// What is chosen in this browser.
-#[derive(Debug, Clone, Copy)]
-pub struct ThemeChoice(RwSignal<Theme>);
+/// What is chosen.
+#[derive(Clone, Copy)]
+pub struct ThemeChoice {
+    shown: RwSignal<Theme>,
+    records: Records,
+}
 
 impl ThemeChoice {
-    /// `System` in the first render; what was chosen before, right after it.
-    pub fn new() -> Self {
-        let choice = RwSignal::new(Theme::System);
+    /// `System` in the first render; right after it what was chosen in this browser, and from then on what the person chooses
+    /// anywhere.
+    pub fn new(records: Records) -> Self {
+        let shown = RwSignal::new(Theme::System);
         Effect::new(move || {
             if let Some(kept) = kept::read() {
-                choice.set(kept);
+                shown.set(kept);
             }
         });
-        Self(choice)
+        let all = records.of_kind(Kind::Preference);
+        Effect::new(move || {
+            let chosen = all.get().iter().find_map(|key| chosen(records.get(*key).get().as_deref()?));
+            if let Some(chosen) = chosen.filter(|chosen| *chosen != shown.get_untracked()) {
+                shown.set(chosen);
+                kept::write(chosen);
+            }
+        });
+        Self { shown, records }
     }
     /// The choice, followed.
     pub fn get(self) -> Theme {
-        self.0.get()
+        self.shown.get()
     }
-    /// Chooses, shows and keeps it.
+    /// Chooses, shows and keeps it; for the person, where somebody is signed in.
     pub fn choose(self, theme: Theme) {
-        self.0.set(theme);
+        self.shown.set(theme);
         kept::write(theme);
+        if self.records.viewer_id().is_none() {
+            return;
+        }
+        let is_this = |key: &&Key| self.records.peek(**key).is_some_and(|record| chosen(&record).is_some());
+        let draft = match self.records.peek_kind(Kind::Preference).iter().find(is_this) {
+            Some(key) => Draft::set(*key, "value", theme.name()),
+            None => Draft::create(Kind::Preference, RecordId(Uuid::now_v7()))
+                .with("name", PREFERENCE)
+                .with("value", theme.name()),
+        };
+        self.records.act_or_tell(vec![draft]);
     }
 }
 
-impl Default for ThemeChoice {
-    fn default() -> Self {
-        Self::new()
-    }
+/// The theme this preference chooses, if it is the one for that.
+fn chosen(record: &Record) -> Option<Theme> {
+    let preference = Preference(record);
+    if preference.name() == PREFERENCE { Theme::named(record.get("value").as_text()?) } else { None }
 }
 
 /// The inline script that sets the kept choice before anything is painted.
@@ -86,7 +121,7 @@ mod kept {
 
     pub fn read() -> Option<Theme> {
         let name: String = LocalStorage::get(KEPT_AS).ok()?;
-        [Theme::System, Theme::Light, Theme::Dark].into_iter().find(|theme| theme.name() == name)
+        Theme::named(&name)
     }
 
     pub fn write(theme: Theme) {
@@ -106,7 +141,7 @@ mod kept {
 
 #[cfg(not(feature = "hydrate"))]
 mod kept {
-    //! The server keeps no theme: it belongs to the browser.
+    //! The server keeps no theme but the person's preference.
     use super::Theme;
 
     pub fn read() -> Option<Theme> {

@@ -11,7 +11,24 @@ use leptos::prelude::*;
 /// The account of whoever is signed in here.
 #[component]
 pub fn YourAccount() -> impl IntoView {
-    let shown = Action::new(move |(): &()| sessions());
+    let records = use_records();
+    // One action ends and shows, so that nothing of this page is used once the answer comes: it may be gone by then.
+    let shown = Action::new(move |ended: &Option<Ending>| {
+        let ended = *ended;
+        async move {
+            let done = match ended {
+                Some(Ending::One(id)) => Some(end_session(id).await),
+                Some(Ending::AllOthers) => Some(end_other_sessions().await),
+                None => None,
+            };
+            match done {
+                Some(Ok(())) => records.tell("Signed out there. What waits on that device stays on it.", None),
+                Some(Err(error)) => records.tell(error.to_string(), None),
+                None => {}
+            }
+            sessions().await
+        }
+    });
     view! {
         <SignIns shown/>
         <Password shown/>
@@ -19,8 +36,8 @@ pub fn YourAccount() -> impl IntoView {
     .into_any()
 }
 
-/// What a list of signed-in browsers is fetched with.
-type Shown = Action<(), Result<Vec<SignedIn>, crate::api::ApiError>>;
+/// What a list of signed-in browsers is fetched with, after what is to end has ended.
+type Shown = Action<Option<Ending>, Result<Vec<SignedIn>, crate::api::ApiError>>;
 
 /// What to end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,21 +48,6 @@ enum Ending {
 
 #[component]
 fn SignIns(shown: Shown) -> impl IntoView {
-    let records = use_records();
-    let end = Action::new(move |ending: &Ending| {
-        let ending = *ending;
-        async move {
-            let ended = match ending {
-                Ending::One(id) => end_session(id).await,
-                Ending::AllOthers => end_other_sessions().await,
-            };
-            match ended {
-                Ok(()) => records.tell("Signed out there. What waits on that device stays on it.", None),
-                Err(error) => records.tell(error.to_string(), None),
-            }
-            shown.dispatch(());
-        }
-    });
     let answer = shown.value();
     let row = move |one: SignedIn| {
         let name = format::browser(&one.agent);
@@ -62,7 +64,7 @@ fn SignIns(shown: Shown) -> impl IntoView {
                         label="Sign out"
                         sure="Sign out there"
                         name=Signal::stored(label)
-                        on_sure=Callback::new(move |()| { end.dispatch(Ending::One(id)); })
+                        on_sure=Callback::new(move |()| { shown.dispatch(Some(Ending::One(id))); })
                     />
                 })}
             </li>
@@ -73,7 +75,7 @@ fn SignIns(shown: Shown) -> impl IntoView {
             <h2 id="sign-ins-title">"Where you are signed in"</h2>
             <p class="quiet-text">"Every browser that can open your workspaces. Sign out the ones you no longer have."</p>
             <p class="actions">
-                <button type="button" class="button" on:click=move |_| { shown.dispatch(()); }>"Show where you are signed in"</button>
+                <button type="button" class="button" on:click=move |_| { shown.dispatch(None); }>"Show where you are signed in"</button>
             </p>
             <div aria-live="polite">
                 {move || answer.get().map(|answer| match answer {
@@ -87,7 +89,7 @@ fn SignIns(shown: Shown) -> impl IntoView {
                                         label="Sign out everywhere else"
                                         sure="Sign out of all others"
                                         name="Sign out everywhere else"
-                                        on_sure=Callback::new(move |()| { end.dispatch(Ending::AllOthers); })
+                                        on_sure=Callback::new(move |()| { shown.dispatch(Some(Ending::AllOthers)); })
                                     />
                                 </p>
                             })}
@@ -115,7 +117,7 @@ fn Password(shown: Shown) -> impl IntoView {
             }
             // The others are gone from the list, where it is shown.
             if shown.value().with_untracked(Option::is_some) {
-                shown.dispatch(());
+                shown.dispatch(None);
             }
         }
     });

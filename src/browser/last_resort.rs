@@ -3,8 +3,10 @@
 use leptos::prelude::document;
 use wasm_bindgen::JsValue;
 
-/// What the person reads. The outbox is on disk before anything else happens to an edit, so this is true.
-const SAYS: &str = "Something broke. Nothing was lost: your edits are kept on this device. Reload the page to go on.";
+/// What the person reads. An edit is stored before it is sent, but a moment after it was made, and what somebody is still typing
+/// is stored nowhere: more than this would not be true.
+const SAYS: &str = "Something broke. Edits that were stored are kept on this device; what you typed or did a moment ago may not \
+    be. Copy what you still need, then reload the page to go on.";
 
 /// Says so when the application breaks.
 pub fn install() {

@@ -2,6 +2,8 @@
 //! address. Either way the device takes over right after the first render. Its code is a file of its own, as a page's is
 //! (see `app::pages`): nobody waits for it before the first click.
 
+mod typed;
+
 use crate::api::seed::{Seed, Viewer};
 use crate::app::pages::NotFetched;
 use crate::app::records::{Link, Records};
@@ -19,7 +21,10 @@ use std::cell::RefCell;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
-use wasm_bindgen_futures::spawn_local;
+use typed::Typed;
+use wasm_bindgen::JsCast;
+use wasm_bindgen_futures::{JsFuture, spawn_local};
+use web_sys::Response;
 
 /// The other pages are fetched after this time at the latest, however much of the records is still on its way.
 const CALM_WAIT_MS: u64 = 5_000;
@@ -51,11 +56,13 @@ pub fn begin() {
         let (drawn, when_drawn) = oneshot::channel();
         match page {
             Page::Rendered => {
+                let typed = Typed::follow();
                 let taking_over = hydrate_from_async(leptos::tachys::dom::body(), || {
                     provide_device(when_drawn);
                     App()
                 });
                 taking_over.await.forget();
+                typed.put_back().await;
             }
             Page::Shell(seed) => {
                 // The service worker keeps every page beside the shell, so this waits for no network. A page that is
@@ -131,21 +138,35 @@ async fn open_device(records: Records, viewer: Viewer, worker: Option<Rc<Worker>
     ) -> Result<Pin<Box<dyn Future<Output = ()>>>, NotFetched> {
         Ok(Box::pin(device::start(records, viewer, worker)))
     }
-    let mut told = false;
+    let mut failed = 0_u64;
+    let mut gone = false;
     loop {
         match start_device(records, viewer.clone(), worker.clone()).await {
             Ok(starting) => return starting.await,
-            Err(NotFetched) if !told => {
-                told = true;
-                records.tell(
-                    "The connection broke before Tidemark was here entirely. Keep this page open: your edits are stored as soon as it has arrived.",
-                    None,
-                );
-            }
-            Err(NotFetched) => {}
+            Err(NotFetched) => failed += 1,
+        }
+        if failed == 1 {
+            records.tell(
+                "The connection broke before Tidemark was here entirely. Keep this page open: it goes on trying, and stores your edits once it has arrived.",
+                None,
+            );
+        } else if !gone && server_answers().await {
+            // A server that answers, and does not have the file, has another build by now: it will never come.
+            gone = true;
+            records.set_update_ready();
+            records.tell(
+                "A part of Tidemark is not on the server any more: it was probably updated. What you do on this page is not stored. Copy what you need of it, then reload the page.",
+                None,
+            );
         }
         pages::wait_to_fetch_again().await;
     }
+}
+
+/// Whether the server can be reached.
+async fn server_answers() -> bool {
+    let answer = JsFuture::from(window().fetch_with_str("/health/live")).await;
+    answer.is_ok_and(|answer| answer.unchecked_into::<Response>().ok())
 }
 
 /// Marks the document as taken over: from here on a click does something. The browser tests wait for it.

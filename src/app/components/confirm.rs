@@ -1,5 +1,8 @@
-//! A button for what cannot be undone: it asks once more, in place.
+//! A button for what cannot be undone: it asks once more, in place. The focus goes to the answer that changes nothing, and comes
+//! back from there.
 
+use crate::app::dom;
+use leptos::html::Button;
 use leptos::prelude::*;
 
 /// First press asks, second does.
@@ -16,18 +19,33 @@ pub fn Confirm(
     on_sure: Callback<()>,
 ) -> impl IntoView {
     let asking = RwSignal::new(false);
+    let ask = NodeRef::<Button>::new();
+    let keep = NodeRef::<Button>::new();
+    let answered = move || {
+        asking.set(false);
+        dom::focus_button(ask);
+    };
     view! {
         <Show
             when=move || asking.get()
             fallback=move || view! {
-                <button type="button" class="button quiet" aria-label=move || name.get() on:click=move |_| asking.set(true)>{label}</button>
+                <button node_ref=ask type="button" class="button quiet" aria-label=move || name.get() on:click=move |_| {
+                    asking.set(true);
+                    dom::focus_button(keep);
+                }>{label}</button>
             }
         >
-            <button type="button" class="button danger" on:click=move |_| {
-                asking.set(false);
+            <button type="button" class="button danger" aria-label=move || format!("{sure}: {}", name.get()) on:click=move |_| {
+                answered();
                 on_sure.run(());
             }>{sure}</button>
-            <button type="button" class="button quiet" on:click=move |_| asking.set(false)>"Keep it"</button>
+            <button
+                node_ref=keep
+                type="button"
+                class="button quiet"
+                aria-label=move || format!("Keep it, instead of: {}", name.get())
+                on:click=move |_| answered()
+            >"Keep it"</button>
         </Show>
     }
     .into_any()

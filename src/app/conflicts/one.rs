@@ -74,17 +74,14 @@ struct Sides {
 }
 
 fn sides(records: Records, record: &Record) -> Sides {
-    let conflict = Conflict(record);
-    let viewer = records.viewer().with(|viewer| viewer.as_ref().map(|viewer| viewer.member.into()));
-    let author = member_name(records, conflict.mine_by());
-    if conflict.mine_by() == viewer {
+    let Some(author) = super::other_author(records, record) else {
         return Sides {
             mine: "Mine".to_owned(),
             theirs: "Theirs".to_owned(),
             keep: "Keep theirs".to_owned(),
             r#use: "Use mine".to_owned(),
         };
-    }
+    };
     Sides {
         mine: format!("{author}’s edit"),
         theirs: "On the server".to_owned(),
@@ -134,6 +131,13 @@ fn OneConflict(settling: Settling) -> impl IntoView {
     let settling = StoredValue::new(settling);
     let takes = StoredValue::new(takes);
     let fault = RwSignal::new(None::<String>);
+    let author = Memo::new(move |_| {
+        record.with(|record| record.as_deref().and_then(|record| super::other_author(records, record)))
+    });
+    let kept = move || if author.get_untracked().is_some() { "Kept what is on the server." } else { "Kept theirs." };
+    let used = move || {
+        author.get_untracked().map_or_else(|| "Used mine.".to_owned(), |author| format!("Used {author}’s edit."))
+    };
     let decided = move |says: &str, with: fn(&Settling) -> Vec<Draft>| {
         settling.with_value(|settling| act(records, settling, with(settling), says));
     };
@@ -181,12 +185,12 @@ fn OneConflict(settling: Settling) -> impl IntoView {
         <Show when=move || !settled.get() && !locked.get()>
             <div class="toolbar" role="group" aria-label="Settle">
                 <button type="button" class="button" on:click=move |_| decided(
-                    if deleted { "Left it deleted." } else { "Kept theirs." }, Settling::keep_theirs,
+                    if deleted { "Left it deleted." } else { kept() }, Settling::keep_theirs,
                 )>
                     {move || if deleted { "Leave it deleted".to_owned() } else { names.with(|names| names.2.clone()) }}
                 </button>
                 <button type="button" class="button primary" on:click=move |_| decided(
-                    if deleted { "Restored it with the edit." } else { "Used mine." }, Settling::use_mine,
+                    &if deleted { "Restored it with the edit.".to_owned() } else { used() }, Settling::use_mine,
                 )>
                     {move || if deleted { "Restore it with the edit".to_owned() } else { names.with(|names| names.3.clone()) }}
                 </button>

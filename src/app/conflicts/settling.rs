@@ -113,9 +113,11 @@ impl Settling {
         (!changes.is_empty()).then_some(Draft::Edit { key: self.target, changes })
     }
 
-    /// The waiting edit's values, by field of the catalog. Redacted ones cannot be read here and are left alone.
+    /// The waiting edit's values, by field of the catalog. Redacted ones cannot be read here, and what nobody can change once the
+    /// record was made comes back with it; both are left alone.
     fn mine(&self) -> BTreeMap<Name, Value> {
-        self.parts.iter().filter_map(|part| Some((Name::new(self.spec(part)?.name), part.mine.clone()?))).collect()
+        let changeable = |part: &Part| Some((self.spec(part).filter(|spec| !spec.fixed)?.name, part.mine.clone()?));
+        self.parts.iter().filter_map(changeable).map(|(name, value)| (Name::new(name), value)).collect()
     }
 
     /// What the server holds stays.

@@ -192,7 +192,7 @@ fn NeedsYou() -> impl IntoView {
             </ul>
             <More count href="/conflicts"/>
             <Show when=move || tray.with(|tray| !tray.is_empty())>
-                <p><a href="/sync">{move || format::count(i64::try_from(tray.with(|tray| tray.len())).unwrap_or(i64::MAX), "refused edit", "refused edits")}</a></p>
+                <p><a href="/sync">{move || format::count(i64::try_from(tray.with(|tray| tray.len())).unwrap_or(i64::MAX), "rejected edit", "rejected edits")}</a></p>
             </Show>
         </Show>
     }

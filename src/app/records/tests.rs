@@ -172,6 +172,7 @@ fn what_is_done_before_the_device_opens_waits_for_it() {
         }
         fn retry(&self, _: OpId) {}
         fn discard(&self, _: OpId) {}
+        fn discard_unreadable(&self, _: u64) {}
         fn export(&self, _: Vec<OpId>) {}
         fn import(&self, _: String) {}
         fn open(&self, _: Scope) {}
