@@ -44,7 +44,7 @@ test("a newcomer makes an account and a workspace, and invites a second person",
   await expect(hers.page.getByRole("list", { name: "Members" })).toContainText("Bo");
 });
 
-test("edits of a removed member are held for an owner, who applies them", async ({ member }) => {
+test("edits of a removed member are quarantined for an owner, who applies them", async ({ member }) => {
   const ada = await member("Ada");
   const bo = await member("Bo");
   const hers = await ProjectScreen.make(ada.page, "North shore cable");
@@ -60,13 +60,13 @@ test("edits of a removed member are held for an owner, who applies them", async 
   await ada.page.getByRole("navigation", { name: "Main" }).getByRole("link", { name: "Members" }).click();
   await ada.page.getByRole("button", { name: "Remove Bo" }).click();
   await ada.page.getByRole("button", { name: "Remove from the workspace" }).click();
-  await expect(ada.page.getByText("Removed. Edits they had not sent are held for an owner.")).toBeVisible();
+  await expect(ada.page.getByText("Removed. Edits they had not sent are quarantined until an owner decides.")).toBeVisible();
 
   await bo.goOnline();
   await expectSync(bo.page, /^no longer a member/);
-  await ada.page.getByRole("button", { name: "Show held edits" }).click();
-  await expect(ada.page.getByRole("list", { name: "Held edits" })).toContainText("by Bo");
-  await expect(ada.page.getByRole("list", { name: "Held edits" })).toContainText("New task: “Count the culverts”");
+  await ada.page.getByRole("button", { name: "Show quarantined edits" }).click();
+  await expect(ada.page.getByRole("list", { name: "Quarantined edits" })).toContainText("by Bo");
+  await expect(ada.page.getByRole("list", { name: "Quarantined edits" })).toContainText("New task: “Count the culverts”");
   await ada.page.getByRole("button", { name: "Apply it" }).click();
   await ada.go(project);
   await expect(hers.row("Count the culverts")).toBeVisible();

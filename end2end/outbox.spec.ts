@@ -1,8 +1,8 @@
-// What waits, and what is refused.
+// What waits, and what is rejected.
 import { expect, test } from "./fixtures.ts";
 import { expectSync, ProjectScreen } from "./project.ts";
 
-test("an edit that is refused goes to the tray with its reason, and the others pass", async ({ member }) => {
+test("an edit that is rejected goes to the tray with its reason, and the others pass", async ({ member }) => {
   const ada = await member("Ada");
   const bo = await member("Bo");
   const hers = await ProjectScreen.make(ada.page, "North shore cable");
@@ -25,7 +25,7 @@ test("an edit that is refused goes to the tray with its reason, and the others p
   await expect(hers.row("Route by the sea")).toBeVisible();
   await expectSync(bo.page, "needs you (1)");
   await bo.page.getByRole("navigation", { name: "Main" }).getByRole("link", { name: "Sync centre" }).click();
-  const tray = bo.page.getByRole("list", { name: "Refused edits" });
+  const tray = bo.page.getByRole("list", { name: "Rejected edits" });
   await expect(tray).toContainText("It still has unfinished tasks");
   await tray.getByRole("button", { name: /^Discard/ }).click();
   await tray.getByRole("button", { name: "Discard for good" }).click();

@@ -85,6 +85,14 @@ export class Person {
     await expectAlive(this.page);
   }
 
+  /** Opens an address where nothing is; that the server says so, the browser itself writes to the console. */
+  async goNowhere(path: string): Promise<void> {
+    const mayFail = this.networkMayFail;
+    this.networkMayFail = true;
+    await this.go(path);
+    this.networkMayFail = mayFail;
+  }
+
   /** Ends a tab's process, as a browser short of memory does. Nothing of the page runs any more, not even its goodbyes. */
   async crash(tab: Page): Promise<void> {
     const crashed = tab.waitForEvent("crash");
@@ -228,6 +236,18 @@ export class Person {
   refuseSockets(): void {
     this.networkMayFail = true;
     this.line.refuseSockets();
+  }
+
+  /** WebSockets pass again. */
+  allowSockets(): void {
+    this.line.open();
+  }
+
+  /** Tells whether the page has heard the server on a WebSocket that it opened after this was asked for. */
+  watchForSocket(): () => boolean {
+    let heard = false;
+    this.page.on("websocket", (socket) => socket.on("framereceived", () => (heard = true)));
+    return () => heard;
   }
 
   /** Calls a server function with the person's session, for what a test takes for granted. */

@@ -77,6 +77,11 @@ export class ProjectScreen {
     await expect(this.row(title)).toHaveCount(0);
   }
 
+  /** The titles of the rows, from the top. */
+  titles(): Locator {
+    return this.page.locator(".tree-row .row-title");
+  }
+
   status(title: string): Locator {
     return this.page.getByLabel(`Status of ${title}`, { exact: true });
   }

@@ -1,6 +1,7 @@
 // Every screen, in light and dark, narrow and wide: nothing axe can find, and nothing wider than the window.
 import { AxeBuilder } from "@axe-core/playwright";
 import type { Page } from "@playwright/test";
+import { readFile } from "node:fs/promises";
 import { expect, test } from "./fixtures.ts";
 import { expectSync, ProjectScreen } from "./project.ts";
 
@@ -36,6 +37,11 @@ for (const colorScheme of ["light", "dark"] as const) {
       await expect(page.getByRole("heading", { level: 1 })).toBeVisible();
       await expectClean(page, path);
     }
+    await ada.becomeReadyForOffline();
+    await ada.goOffline();
+    await page.goto("/");
+    await expect(page.getByRole("heading", { level: 1, name: "There is no connection" })).toBeVisible();
+    await expectClean(page, "a first visit without a network");
   });
 
   test(`inside a workspace, ${colorScheme}`, async ({ member }) => {
@@ -52,6 +58,14 @@ for (const colorScheme of ["light", "dark"] as const) {
     await page.setViewportSize({ width: 390, height: 900 });
     await project.open("Walk the route");
     await expectClean(page, "a task");
+    for (const [title, kind] of [["Route", "Step"], ["Survey", "Phase"]] as const) {
+      await project.open(title);
+      await expect(page.getByRole("complementary", { name: `${kind} details` })).toBeVisible();
+      await expectClean(page, `the panel of a ${kind.toLowerCase()}`);
+    }
+    await page.getByRole("link", { name: "Project details" }).click();
+    await expect(page.getByRole("complementary", { name: "Project details" })).toBeVisible();
+    await expectClean(page, "the panel of a project");
 
     for (const name of ["Dashboard", "Projects", "Notes", "Conflicts", "Notifications", "Members", "Sync centre"]) {
       await page.getByRole("navigation", { name: "Main" }).getByRole("link", { name }).click();
@@ -60,6 +74,13 @@ for (const colorScheme of ["light", "dark"] as const) {
     }
     await ada.go("/policies");
     await expectClean(page, "the policies");
+    await ada.goNowhere("/nowhere");
+    await expect(page.getByRole("heading", { level: 1, name: "There is nothing at this address" })).toBeVisible();
+    await expectClean(page, "an address where nothing is");
+    await ada.call("workspace/create", { name: "Lighthouse" });
+    await ada.go("/workspaces");
+    await expect(page.getByRole("button", { name: "Harbour works" })).toBeVisible();
+    await expectClean(page, "the workspaces");
   });
 
   test(`with everything in it, ${colorScheme}`, async ({ member }) => {
@@ -87,6 +108,10 @@ for (const colorScheme of ["light", "dark"] as const) {
     await page.getByRole("navigation", { name: "Main" }).getByRole("link", { name: "Sync centre" }).click();
     await expect(page.getByRole("list", { name: "Edits that wait" })).toBeVisible();
     await expectClean(page, "the sync centre with edits that wait");
+    await page.getByRole("button", { name: "Sign out", exact: true }).click();
+    await expect(page.getByRole("group", { name: "Edits wait to be sent" })).toBeVisible();
+    await expectClean(page, "the question before signing out");
+    await page.getByRole("button", { name: "Stay signed in" }).click();
     await ada.goOnline();
     await expectSync(page, "needs you (1)");
 
@@ -112,4 +137,53 @@ for (const colorScheme of ["light", "dark"] as const) {
     await expect(page.getByRole("main")).toContainText("invites you to");
     await expectClean(page, "an invitation");
   });
+
+  test(`with a rejected edit, ${colorScheme}`, async ({ member }) => {
+    const ada = await member("Ada");
+    const bo = await member("Bo");
+    const { page } = ada;
+    await page.emulateMedia({ colorScheme });
+    const hers = await ProjectScreen.makeCable(page);
+    await hers.status("Walk the route").selectOption({ label: "Done" });
+    await expectSync(page, "live");
+    const his = await hers.on(bo.page);
+    await expect(his.row("Route")).toContainText("1/1");
+    // Offline, Ada closes a phase in which everything is done; meanwhile it gets a task that is not.
+    await ada.goOffline();
+    const panel = await hers.open("Survey");
+    await panel.getByRole("button", { name: "Close", exact: true }).click();
+    await expectSync(page, "offline, 1 waiting");
+    await his.addUnder("Route", "Count the culverts");
+    await expectSync(bo.page, "live");
+    await ada.goOnline();
+    await expectSync(page, "needs you (1)");
+
+    await page.getByRole("navigation", { name: "Main" }).getByRole("link", { name: "Sync centre" }).click();
+    const tray = page.getByRole("list", { name: /^(Refused|Rejected) edits$/ });
+    await expect(tray).toContainText("unfinished tasks");
+    await expectClean(page, "the sync centre with a rejected edit");
+    const download = page.waitForEvent("download");
+    await tray.getByRole("button", { name: /^Export/ }).click();
+    expect(await readFile(await (await download).path(), "utf8")).toContain("close");
+    await tray.getByRole("button", { name: /^Discard/ }).click();
+    await expectClean(page, "the question before discarding an edit");
+    await tray.getByRole("button", { name: "Keep it" }).click();
+
+    // Once the reason has gone, another try succeeds.
+    await his.status("Count the culverts").selectOption({ label: "Done" });
+    await expect(his.row("Route")).toContainText("2/2");
+    await tray.getByRole("button", { name: /^(Try again|Retry)/ }).click();
+    await expect(tray).toHaveCount(0);
+    await expectSync(page, "live");
+    await his.open("Survey");
+    await expect(his.line("status")).toHaveValue("done");
+  });
 }
+
+test("the first link of a page skips what is the same on every page", async ({ member }) => {
+  const ada = await member("Ada");
+  await ada.page.keyboard.press("Tab");
+  await expect(ada.page.getByRole("link", { name: "Skip to the page" })).toBeFocused();
+  await ada.page.keyboard.press("Enter");
+  await expect(ada.page.getByRole("main")).toBeFocused();
+});
