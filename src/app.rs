@@ -46,16 +46,17 @@ pub struct Padding(pub fn() -> String);
 
 /// The document around a page rendered with its data. Whoever answers the request provides a `Seed` as a context.
 pub fn shell(options: LeptosOptions) -> impl IntoView {
-    document_around(options, "server", view! { <App/> }.into_any())
+    document_around(options, "server", ().into_any(), view! { <App/> }.into_any())
 }
 
 /// The document without a page and without data: what the service worker keeps, and what the browser mounts on at any
 /// address. `data-boot` on the root element tells the two apart.
 pub fn bare_shell(options: LeptosOptions) -> impl IntoView {
-    document_around(options, "device", ().into_any())
+    // A page brings its own title; until one is there, and for who has none here, it is this.
+    document_around(options, "device", view! { <title>"Tidemark"</title> }.into_any(), ().into_any())
 }
 
-fn document_around(options: LeptosOptions, boot: &'static str, body: AnyView) -> impl IntoView {
+fn document_around(options: LeptosOptions, boot: &'static str, title: AnyView, body: AnyView) -> impl IntoView {
     let padding = use_context::<Padding>().map(|Padding(make)| view! { <meta name="padding" content=make()/> });
     view! {
         <!DOCTYPE html>
@@ -70,6 +71,7 @@ fn document_around(options: LeptosOptions, boot: &'static str, body: AnyView) ->
                 <link rel="icon" href="/favicon.svg" type="image/svg+xml"/>
                 <link rel="apple-touch-icon" href="/icons/icon-192.png"/>
                 <link rel="manifest" href="/manifest.webmanifest"/>
+                {title}
                 <theme::BeforePaint/>
                 <HashedStylesheet options=options.clone() id="leptos"/>
                 <HydrationScripts options/>
@@ -88,7 +90,7 @@ pub fn App() -> impl IntoView {
     let seed = SharedValue::new(|| use_context::<Seed>().unwrap_or_default()).into_inner();
     let records = Records::new(seed);
     provide_context(records);
-    provide_context(theme::ThemeChoice::new());
+    provide_context(theme::ThemeChoice::new(records));
     let when_shown = use_context::<WhenShown>();
     Effect::new(move || {
         if let Some(WhenShown(start)) = &when_shown {
