@@ -1,5 +1,6 @@
 // What a browser does to an application: it freezes tabs, ends them, refuses storage, installs.
 import { expect, test } from "./fixtures.ts";
+import { PASSWORD } from "./person.ts";
 import { expectSync, ProjectScreen } from "./project.ts";
 
 test("a frozen tab that owns the network is replaced, and agrees when it runs again", async ({ member }) => {
@@ -47,6 +48,26 @@ test("edits leave without a tab, once there is a network again", async ({ member
   await expectSync(ada.page, "live");
   await expect(hers.row("Count the culverts")).toHaveCount(1);
   await expect(his.row("Count the culverts")).toHaveCount(1);
+});
+
+test("the theme a person chooses is theirs on every device", async ({ member, stranger }) => {
+  const ada = await member("Ada");
+  await ada.go("/");
+  await expectSync(ada.page, "live");
+  const tablet = await stranger("Tablet");
+  await tablet.call("sign-in", { email: ada.email, password: PASSWORD });
+  await tablet.go("/");
+  await expectSync(tablet.page, "live");
+  const root = tablet.page.locator("html");
+  await expect(root).not.toHaveAttribute("data-theme");
+
+  await ada.page.getByRole("button", { name: /^Theme: system/ }).click();
+  await expect(root).toHaveAttribute("data-theme", "light");
+  await ada.page.getByRole("button", { name: /^Theme: light/ }).click();
+  await expect(root).toHaveAttribute("data-theme", "dark");
+  await expect(tablet.page.getByRole("button", { name: /^Theme: dark/ })).toBeVisible();
+  await tablet.page.reload();
+  await expect(root).toHaveAttribute("data-theme", "dark");
 });
 
 test("it can be installed", async ({ member }) => {

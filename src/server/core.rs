@@ -21,7 +21,7 @@ use crate::server::store::sqlite::Sqlite;
 use crate::server::store::{Latest, Line, Page, Paged, Quarantined, Select, Store, StoreError};
 use crate::sync::op::{Class, Code, Entry, Outcome, Reason, Receipt};
 use crate::sync::schema::Schema;
-use crate::sync::settle::{Author, FrozenOp, intents};
+use crate::sync::settle::{Author, FrozenOp, Kept, intents};
 use crate::sync::wire::{
     Frame, Hello, NIL_OP, PROTOCOL, PULL_ENTRIES_MAX, PUSH_OPS_MAX, Pull, Pulled, Push, Pushed, Refusal, SCOPES_MAX,
     SNAPSHOT_RECORDS_MAX, ScopeState, SnapshotChunk, SnapshotWanted, Welcome, decode,
@@ -265,7 +265,8 @@ impl<S: Store> Core<S> {
             return Err(CoreError::TooMuch);
         }
         let batch = push.batch;
-        let read = ReadPush::of(push, &self.0.schema);
+        let mut read = ReadPush::of(push, &self.0.schema);
+        self.answer_again(workspace, &mut read.unread).await?;
         if read.frozen.is_empty() {
             let live = self.live(workspace).await?;
             let (epoch, head) = {
@@ -279,6 +280,24 @@ impl<S: Store> Core<S> {
         let came = self.ask(|answer| Job::Push { workspace, author, intents, bytes, answer }).await?;
         let head = came.receipts.iter().map(|receipt| receipt.seq).max().unwrap_or(0);
         Ok(Pushed { batch, epoch: came.epoch, receipts: answers(unread, came.receipts, head, self.now_ms()) })
+    }
+
+    /// An op that can no longer be read may have been settled when it could: its answer stays the one it got.
+    async fn answer_again(
+        &self,
+        workspace: WorkspaceId,
+        unread: &mut BTreeMap<usize, Unread>,
+    ) -> Result<(), CoreError> {
+        let ops: Vec<OpId> = unread.values().map(|unread| unread.op).filter(|op| *op != NIL_OP).collect();
+        if ops.is_empty() {
+            return Ok(());
+        }
+        let known = self.ask(|answer| Job::Known { workspace, ops, answer }).await?;
+        for unread in unread.values_mut() {
+            let same = |kept: &&Kept| kept.receipt.op == unread.op && kept.digest == unread.digest;
+            unread.answered = known.iter().find(same).map(|kept| kept.receipt.clone());
+        }
+        Ok(())
     }
 
     /// What is newer than the tidemarks, in the scopes the member may see. Others are simply absent from the answer, which
@@ -699,8 +718,19 @@ fn cut(lines: &[Line]) -> usize {
 struct ReadPush {
     frozen: Vec<FrozenOp>,
     bytes: Vec<(OpId, Vec<u8>)>,
-    /// By place in the push: the id to answer under and why. Every other place is an op of `frozen`, in order.
-    unread: BTreeMap<usize, (OpId, Reason)>,
+    /// By place in the push. Every other place is an op of `frozen`, in order.
+    unread: BTreeMap<usize, Unread>,
+}
+
+/// An op that is not settled.
+struct Unread {
+    /// Under which id it is answered.
+    op: OpId,
+    digest: u64,
+    /// Why.
+    reason: Reason,
+    /// What it was answered before, when it could be read.
+    answered: Option<Receipt>,
 }
 
 /// What can be told of an op that cannot be read: enough to answer it in its place.
@@ -728,13 +758,15 @@ impl ReadPush {
             broken.extend(outline.as_ref().map(|outline| outline.intent));
             let elsewhen = outline.and_then(|outline| Some((outline.id, schema.refuses(outline.schema)?)));
             let broken = || (NIL_OP, refusal(Code::Malformed, "This edit could not be read. It is kept in your tray."));
-            unread.insert(place, elsewhen.unwrap_or_else(broken));
+            let (op, reason) = elsewhen.unwrap_or_else(broken);
+            unread.insert(place, Unread { op, digest: FrozenOp::digest_of(&bytes), reason, answered: None });
         }
         let (mut frozen, mut kept) = (Vec::new(), Vec::new());
         for (place, op, bytes) in read {
             if broken.contains(&op.op.intent) {
                 let says = "Another edit made together with this one could not be read. It is kept in your tray.";
-                unread.insert(place, (op.op.id, refusal(Code::Intent, says)));
+                let reason = refusal(Code::Intent, says);
+                unread.insert(place, Unread { op: op.op.id, digest: op.digest, reason, answered: None });
             } else {
                 kept.push((op.op.id, bytes));
                 frozen.push(op);
@@ -749,17 +781,16 @@ fn refusal(code: Code, says: &str) -> Reason {
 }
 
 /// The answers in the order of the push.
-fn answers(unread: BTreeMap<usize, (OpId, Reason)>, settled: Vec<Receipt>, head: Version, now_ms: i64) -> Vec<Receipt> {
+fn answers(unread: BTreeMap<usize, Unread>, settled: Vec<Receipt>, head: Version, now_ms: i64) -> Vec<Receipt> {
     let mut settled = settled.into_iter();
     let mut receipts = Vec::new();
-    let refuse = |(op, reason): (OpId, Reason)| {
-        let reason = Some(reason);
-        let (outcome, class) = (Outcome::Rejected, Class::Rejected);
-        Receipt { op, outcome, class, seq: head, reason, conflict: None, at_ms: now_ms }
+    let answer = |Unread { op, reason, answered, .. }| {
+        let (reason, outcome, class) = (Some(reason), Outcome::Rejected, Class::Rejected);
+        answered.unwrap_or(Receipt { op, outcome, class, seq: head, reason, conflict: None, at_ms: now_ms })
     };
     for (place, unread) in unread {
         receipts.extend(settled.by_ref().take(place.saturating_sub(receipts.len())));
-        receipts.push(refuse(unread));
+        receipts.push(answer(unread));
     }
     receipts.extend(settled);
     receipts

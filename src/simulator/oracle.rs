@@ -19,7 +19,7 @@ pub enum Invariant {
     /// No value of a person vanishes silently: it stands, was replaced by somebody who had seen it, or is kept in a conflict
     /// record.
     Shown,
-    /// The ops of one device land in the order in which they were made, but for those that were never answered, or held.
+    /// The ops of one device land in the order in which they were made, but for those that were never answered, or put aside.
     CausalOrder,
     /// A tidemark never goes back within an epoch, unless its scope is fetched anew.
     Tidemark,
@@ -77,7 +77,11 @@ pub struct Places {
     pub outbox: BTreeSet<OpId>,
     /// In a tray.
     pub tray: BTreeSet<OpId>,
-    /// Sent again and again and never answered, or held, so that others which do not need it may land before it.
+    /// In a tray that its author sees and that talks with the server.
+    pub shown_refused: BTreeSet<OpId>,
+    /// Given up by their authors, or tried again as others.
+    pub given_up: BTreeSet<OpId>,
+    /// Sent again and again and never answered, or put aside, so that others which do not need it may land before it.
     pub overtaken: BTreeSet<OpId>,
 }
 
@@ -185,6 +189,9 @@ fn causal_order(truth: &Truth, made: &BTreeMap<OpId, Op>, overtaken: &BTreeSet<O
 /// The op is in exactly one of the places the promise names.
 fn conserved(truth: &Truth, op: &Op, places: &Places) -> Result<(), Broken> {
     let lost = |says: &str| broken(Invariant::Conservation, format!("op {} {says}: {op:?}", op.id));
+    if places.given_up.contains(&op.id) {
+        return Ok(());
+    }
     let Some(receipt) = truth.receipts.get(&op.id) else {
         return if places.outbox.contains(&op.id) || places.tray.contains(&op.id) {
             Ok(())
@@ -193,6 +200,9 @@ fn conserved(truth: &Truth, op: &Op, places: &Places) -> Result<(), Broken> {
         };
     };
     match receipt.outcome {
+        Outcome::Applied | Outcome::Merged | Outcome::Superseded if places.shown_refused.contains(&op.id) => {
+            lost("took effect and is still in a tray")
+        }
         Outcome::Applied | Outcome::Merged => Ok(()),
         Outcome::Superseded => {
             let kept = receipt.conflict.and_then(|id| truth.records.get(&Key::new(Kind::Conflict, id)));

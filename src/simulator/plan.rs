@@ -39,6 +39,15 @@ pub enum What {
         /// In which tab of it.
         tab: usize,
     },
+    /// A person tries again, or gives up, something that was rejected or waits.
+    Decide {
+        /// On which device.
+        device: usize,
+        /// In which tab of it.
+        tab: usize,
+    },
+    /// The owner applies or discards something that was quarantined.
+    Review,
     /// The owner changes who may do or see what: a role, a membership, the privacy of a project.
     Administer,
     /// The device loses its network.
@@ -221,6 +230,13 @@ pub fn plan(seed: u64) -> Vec<Step> {
         let device = (rng.next_u64() % DEVICES as u64) as usize;
         let at_ms = (rng.next_u64() % TROUBLE_MS as u64) as i64;
         steps.push(Step { at_ms, dice: rng.next_u64(), what: What::Misread { device } });
+    }
+    let decisions = if rng.next_u64().is_multiple_of(2) { 1 + rng.next_u64() % 6 } else { 0 };
+    for _ in 0..decisions {
+        let device = (rng.next_u64() % DEVICES as u64) as usize;
+        let tab = usize::from(rng.next_u64().is_multiple_of(4));
+        let what = if rng.next_u64().is_multiple_of(3) { What::Review } else { What::Decide { device, tab } };
+        steps.push(Step { at_ms: (rng.next_u64() % TROUBLE_MS as u64) as i64, dice: rng.next_u64(), what });
     }
     steps.sort_by_key(|step| (step.at_ms, step.dice));
     steps

@@ -130,6 +130,8 @@ pub struct Server {
     /// Channels to close, with a last message for each.
     closing: Vec<(u64, Vec<u8>)>,
     backup: Option<PathBuf>,
+    /// Ops that an owner decided about.
+    pub reviewed: BTreeSet<OpId>,
     /// See `Truth`.
     passed_over: BTreeSet<(Version, Version)>,
     /// Where copies of the database lie.
@@ -177,6 +179,7 @@ impl Server {
             lines: BTreeMap::new(),
             closing: Vec::new(),
             backup: None,
+            reviewed: BTreeSet::new(),
             passed_over: BTreeSet::new(),
             folder,
             files: 0,
@@ -306,6 +309,29 @@ impl Server {
             Ok(_) | Err(CoreError::Refused(_) | CoreError::Store(StoreError::Full)) => Ok(()),
             Err(error) => Err(unexpected(error)),
         }
+    }
+
+    /// The owner applies or discards one of the ops that are held, if there are any and they may.
+    ///
+    /// # Errors
+    /// When the core fails in a way that no fault explains.
+    pub async fn review(&mut self, dice: u64) -> Result<(), Broken> {
+        let (workspace, owner) = (self.workspace, self.members[0]);
+        let held = match self.core.quarantined(workspace, owner).await {
+            Err(CoreError::Forbidden) => return Ok(()),
+            held => held.map_err(unexpected)?,
+        };
+        let Some(one) = held.get((dice / 2) as usize % held.len().max(1)) else { return Ok(()) };
+        let decided = match dice.is_multiple_of(2) {
+            true => self.core.release(workspace, owner, &[one.op]).await,
+            false => self.core.discard(workspace, owner, &[one.op]).await,
+        };
+        match decided {
+            Ok(receipts) => self.reviewed.extend(receipts.iter().map(|receipt| receipt.op)),
+            Err(CoreError::Store(StoreError::Full)) => {}
+            Err(error) => return Err(unexpected(error)),
+        }
+        Ok(())
     }
 
     fn say_goodbye(&mut self, line: u64, refusal: Refusal, says: String) -> Result<(), Broken> {

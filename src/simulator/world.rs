@@ -1,6 +1,8 @@
 //! Devices, tabs, network and server of one seed, on one queue ordered by virtual time. Everything random comes from the
 //! seed, and nothing runs beside anything else, so that a seed is the same history every time.
 
+mod decide;
+
 use crate::model::choice::Role;
 use crate::model::id::{DeviceId, IntentId, OpId};
 use crate::model::kinds::Kind;
@@ -17,7 +19,7 @@ use crate::simulator::{Lives, people};
 use crate::sync::op::Op;
 use crate::sync::replica::{
     Database, Effect, Event, Identity, Incident, Link, Memory, Moment, Notice, Pending, PendingState, Refused, Replica,
-    Save, Saved, Slot, Table, Timer, Tray, TrayEntry, Write,
+    Save, Saved, Slot, Table, Timer, TrayEntry, Write,
 };
 use crate::sync::wire::{self, FromDevice, FromServer, SnapshotWanted};
 use rand_chacha::ChaCha8Rng;
@@ -83,8 +85,10 @@ pub struct World {
     healed: bool,
     /// Every op that was stored on a device, and with it promised to its author.
     pub made: BTreeMap<OpId, Op>,
-    /// Ops that others may have overtaken, because no server answered them, or because they were held.
+    /// Ops that others may have overtaken, because no server answered them, or because they were put aside.
     overtaken: BTreeSet<OpId>,
+    /// Ops that their authors gave up, or tried again as others.
+    given_up: BTreeSet<OpId>,
     /// What happened, for a person who reads a failure.
     pub history: Vec<String>,
 }
@@ -120,6 +124,7 @@ impl World {
             healed: false,
             made: BTreeMap::new(),
             overtaken: BTreeSet::new(),
+            given_up: BTreeSet::new(),
             history: Vec::new(),
         };
         for device in 0..DEVICES {
@@ -238,7 +243,10 @@ impl World {
     /// Holds what every device has against what the server has.
     async fn judge(&mut self) -> Result<Lives, Broken> {
         let truth = self.server.truth().await?;
-        let mut places = Places { overtaken: self.overtaken.clone(), ..Places::default() };
+        // What is given up in a tab that stores nothing comes back with the next one, late.
+        let overtaken =
+            [&self.overtaken, &self.server.reviewed, &self.given_up].into_iter().flatten().copied().collect();
+        let mut places = Places { overtaken, given_up: self.given_up.clone(), ..Places::default() };
         for device in 0..DEVICES {
             self.gather(device, &mut places)?;
         }
@@ -270,6 +278,8 @@ impl World {
                 _ => continue,
             };
         }
+        let live = self.devices[device].tabs.iter().flatten().filter(|tab| tab.replica.status().link == Link::Live);
+        places.shown_refused.extend(live.flat_map(|tab| tab.replica.tray()).filter_map(Refused::id));
         Ok(())
     }
 
@@ -416,11 +426,16 @@ impl World {
             tab.missed.push_back(event);
             return Ok(());
         }
+        let before = tab.replica.tray().count();
         let effects = tab.replica.step(Moment { now_ms, jitter }, event);
+        let put_aside = tab.replica.tray().skip(before).map(decide::put_aside).collect::<Vec<_>>();
         let mut overtaken = tab.replica.overtaken();
-        let held = tab.replica.tray().filter(|refused| refused.entry.sort == Tray::Quarantined);
-        overtaken.extend(held.filter_map(Refused::id));
+        // What was put aside may land after all: an owner releases it, or its tab ends before that is stored.
+        overtaken.extend(tab.replica.tray().filter_map(Refused::id));
         self.overtaken.extend(overtaken);
+        for says in put_aside {
+            self.note(format!("device {} tab {} puts aside {says}", id.device, id.tab));
+        }
         self.watch_tidemarks(id)?;
         self.carry_out(id, effects).await
     }
@@ -726,11 +741,19 @@ impl World {
     }
 
     async fn step(&mut self, step: Step) -> Result<(), Broken> {
-        if !matches!(step.what, What::Edit { .. } | What::Administer) {
+        if !matches!(step.what, What::Edit { .. } | What::Administer | What::Decide { .. }) {
             self.note(format!("{:?}", step.what));
         }
         match step.what {
             What::Edit { device, tab } => self.edit(device, tab, step.dice, Doing::Work).await,
+            What::Decide { device, tab } => match self.tab_id(device, tab) {
+                Some(id) => self.decide(id, step.dice).await,
+                None => Ok(()),
+            },
+            What::Review => {
+                self.server.review(step.dice).await?;
+                self.deliver().await
+            }
             What::Administer => self.edit(0, 0, step.dice, Doing::Administration).await,
             What::Cut { device } => {
                 self.devices[device].online = false;

@@ -56,7 +56,12 @@ impl FrozenOp {
     /// # Errors
     /// As `wire::decode_op`.
     pub fn read(bytes: &[u8]) -> Result<Self, WireError> {
-        Ok(Self { op: decode_op(bytes)?, digest: xxhash_rust::xxh3::xxh3_64(bytes) })
+        Ok(Self { op: decode_op(bytes)?, digest: Self::digest_of(bytes) })
+    }
+
+    /// The digest of frozen bytes, which needs nothing of them to be read.
+    pub fn digest_of(bytes: &[u8]) -> u64 {
+        xxhash_rust::xxh3::xxh3_64(bytes)
     }
 
     /// The op in the form that settling knows. The digest stays that of the bytes as they were frozen.

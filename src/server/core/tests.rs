@@ -790,6 +790,22 @@ async fn an_op_of_an_older_build_lands_in_the_form_of_the_newer() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_build_no_longer_understands_keeps_the_answer_it_got() {
+    let (store, _scratch): (Sqlite, Scratch) = on_disk().await;
+    let old = House::new(store.clone()).await;
+    let tree = old.tree();
+    let before = old.push(tree.clone()).await;
+    old.core.stop().await;
+    let core = Core::of_build(store, Ticks::new(), Schema::new(SCHEMA + 2, &[|op| op]));
+    let house = House { core, workspace: WORKSPACE, next: AtomicU64::new(500) };
+    let late = house.task(house.intent(), 9100);
+    let mut again = house.push([tree, vec![late]].concat()).await;
+    let late = again.pop().unwrap();
+    assert_eq!(again, before);
+    assert_eq!((late.outcome, late.reason.map(|reason| reason.code)), (Outcome::Rejected, Some(Code::Schema)));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_full_disk_acknowledges_nothing_and_recovers() {
     let (store, _scratch): (Sqlite, Scratch) = on_disk().await;
     let house = House::new(store.clone()).await;

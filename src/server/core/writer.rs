@@ -16,7 +16,7 @@ use crate::server::store::{Changes, Compaction, Found, Quarantined, Store, Store
 use crate::sync::mutant::{Mutant, planted};
 use crate::sync::op::{Outcome, Receipt};
 use crate::sync::schema::Schema;
-use crate::sync::settle::{Author, Authority, FrozenOp, Need, Working, discarded, intents, settle, wants};
+use crate::sync::settle::{Author, Authority, FrozenOp, Kept, Need, Working, discarded, intents, settle, wants};
 use crate::sync::wire::ScopeState;
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -57,6 +57,8 @@ pub(super) enum Job {
     Release { workspace: WorkspaceId, owner: MemberId, ops: Vec<Quarantined>, answer: Answer<Vec<Receipt>> },
     /// Refuse held ops for good.
     Discard { workspace: WorkspaceId, ops: Vec<Quarantined>, answer: Answer<Vec<Receipt>> },
+    /// Read what ops were answered that cannot be settled again.
+    Known { workspace: WorkspaceId, ops: Vec<OpId>, answer: Answer<Vec<Kept>> },
     /// Read where a workspace stands.
     Open { workspace: WorkspaceId, answer: Answer<Arc<Live>> },
     /// Drop what is old.
@@ -75,6 +77,7 @@ pub(super) struct Settlement {
 /// What a job came to, told once its batch is on disk.
 enum Came {
     Receipts(Vec<Receipt>),
+    Known(Vec<Kept>),
     Nothing,
 }
 
@@ -364,6 +367,15 @@ impl<S: Store> Writer<S> {
                 }
                 Ok(Ok(Came::Receipts(receipts)))
             }
+            Job::Known { ops, .. } => {
+                let needs: Vec<Need> = ops.iter().map(|op| Need::Receipt(*op)).collect();
+                let found = turn.write.load(turn.workspace, &needs).await?;
+                let kept = found.into_iter().filter_map(|found| match found {
+                    Found::Receipt(_, kept) => kept,
+                    _ => None,
+                });
+                Ok(Ok(Came::Known(kept.collect())))
+            }
             Job::Open { .. } => Ok(Ok(Came::Nothing)),
             Job::Compact { .. } | Job::NewEpoch { .. } => Ok(Err(CoreError::Missing)),
         }
@@ -420,6 +432,7 @@ impl<S: Store> Writer<S> {
             (Job::Release { answer, .. } | Job::Discard { answer, .. }, Ok(Came::Receipts(receipts))) => {
                 tell(answer, Ok(receipts));
             }
+            (Job::Known { answer, .. }, Ok(Came::Known(kept))) => tell(answer, Ok(kept)),
             (Job::System { answer, .. }, Ok(Came::Nothing)) => tell(answer, Ok(head)),
             (Job::Create { answer, .. }, Ok(Came::Nothing)) => tell(answer, Ok(())),
             (Job::Open { answer, .. }, Ok(Came::Nothing)) => tell(answer, live.ok_or(CoreError::NoWorkspace)),
@@ -487,6 +500,7 @@ impl Job {
             | Self::System { workspace, .. }
             | Self::Release { workspace, .. }
             | Self::Discard { workspace, .. }
+            | Self::Known { workspace, .. }
             | Self::Open { workspace, .. }
             | Self::Compact { workspace, .. }
             | Self::NewEpoch { workspace, .. } => *workspace,
@@ -511,6 +525,7 @@ impl Job {
             Self::System { answer, .. } | Self::Compact { answer, .. } => tell(answer, Err(error)),
             Self::Create { answer, .. } => tell(answer, Err(error)),
             Self::Release { answer, .. } | Self::Discard { answer, .. } => tell(answer, Err(error)),
+            Self::Known { answer, .. } => tell(answer, Err(error)),
             Self::Open { answer, .. } => tell(answer, Err(error)),
             Self::NewEpoch { answer, .. } => tell(answer, Err(error)),
         }

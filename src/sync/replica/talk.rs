@@ -337,6 +337,8 @@ impl Replica {
         self.talk.failures.clear();
         self.talk.fetch_waits = false;
         self.talk.push_waits = false;
+        // Whoever comes to look wants to know what was decided since.
+        self.talk.heard_of.clear();
         if self.talk.stop == Some(Stop::SignedOut) {
             self.talk.stop = None;
         }
@@ -726,7 +728,7 @@ impl Replica {
     }
 
     /// An owner decides what becomes of a quarantined op while its author is away. Sent again, it is answered with what was
-    /// decided; once in a conversation, when nothing else is to be sent.
+    /// decided; once in a conversation, and whenever somebody comes to look, when nothing else is to be sent.
     fn ask_after_quarantined(&mut self) -> Option<Push> {
         if !self.talk.sent.is_empty() || self.talk.push_waits {
             return None;
