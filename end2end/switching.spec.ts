@@ -39,6 +39,16 @@ async function switchTo(page: Page, workspace: string): Promise<void> {
   await expectAlive(page);
 }
 
+/** The same where edits wait: one is asked, and keeps them. */
+async function keepAndSwitchTo(page: Page, workspace: string): Promise<void> {
+  await page.getByRole("button", { name: workspace, exact: true }).click();
+  const question = page.getByRole("group", { name: "Edits wait to be sent" });
+  await expect(question).toContainText(workspace);
+  await question.getByRole("button", { name: "Keep on this device and switch" }).click();
+  await expect(page.getByRole("link", { name: `Workspace ${workspace}, switch` })).toBeVisible();
+  await expectAlive(page);
+}
+
 async function openSyncCentre(page: Page): Promise<void> {
   await page.getByRole("navigation", { name: "Main" }).getByRole("link", { name: "Sync centre" }).click();
   // It is there once the outbox has been read.
@@ -54,7 +64,11 @@ shared("an edit that waits stays with its workspace through a switch, and is sen
   await expectSync(page, /1 waiting|syncing 1/);
   await openWorkspaces(page, "Harbour works");
   await expect(page.getByText("1 edit waits to be sent")).toBeVisible();
-  await switchTo(page, "Lighthouse");
+  // Nobody is moved before they have said what becomes of it.
+  await page.getByRole("button", { name: "Lighthouse", exact: true }).click();
+  await page.getByRole("button", { name: "Stay here" }).click();
+  await expect(page.getByRole("group", { name: "Edits wait to be sent" })).toHaveCount(0);
+  await keepAndSwitchTo(page, "Lighthouse");
 
   // Nothing of the one workspace is in the other.
   await openSyncCentre(page);
@@ -84,6 +98,7 @@ shared("without a connection nobody is moved to another workspace, it says so, a
   await openWorkspaces(page, "Harbour works");
   await expect(page.getByText("1 edit waits to be sent")).toBeVisible();
   await page.getByRole("button", { name: "Lighthouse", exact: true }).click();
+  await page.getByRole("button", { name: "Keep on this device and switch" }).click();
   await expect(page.getByText("The server could not be reached.")).toBeVisible();
 
   await page.getByRole("link", { name: "Back to the dashboard" }).click();
@@ -102,14 +117,15 @@ shared("edits exported before a switch are taken in by their own workspace only,
   await ada.holdEditsBack();
   await hers.addUnder("Route", "Count the culverts");
   await expectSync(page, /1 waiting|syncing 1/);
-  await openSyncCentre(page);
+  await openWorkspaces(page, "Harbour works");
+  await page.getByRole("button", { name: "Lighthouse", exact: true }).click();
   const download = page.waitForEvent("download");
-  await page.getByRole("button", { name: "Export all" }).click();
+  await page.getByRole("button", { name: "Export to a file" }).click();
   const file = await (await download).path();
   expect(await readFile(file, "utf8")).toContain("Count the culverts");
-
-  await openWorkspaces(page, "Harbour works");
-  await switchTo(page, "Lighthouse");
+  await page.getByRole("button", { name: "Keep on this device and switch" }).click();
+  await expect(page.getByRole("link", { name: "Workspace Lighthouse, switch" })).toBeVisible();
+  await expectAlive(page);
   await ada.letEditsThrough();
   await ada.go("/sync");
   await expectSync(page, "live");

@@ -8,6 +8,7 @@ use crate::api::workspace::{AcceptInvitation, CreateWorkspace, SwitchWorkspace, 
 use crate::app::dom;
 use crate::app::format;
 use crate::app::records::{Leaving, Memory, use_records};
+use leptos::ev::SubmitEvent;
 use leptos::html::Button;
 use leptos::prelude::*;
 use leptos::server_fn::ServerFn;
@@ -259,6 +260,37 @@ pub fn WorkspacesPage() -> impl IntoView {
     let switch_error = says(switch);
     let current = move || viewer.with(|viewer| viewer.as_ref().map(|viewer| viewer.workspace));
     let waiting = records.status();
+    let asked = RwSignal::new(None::<WorkspaceName>);
+    let stay_here = NodeRef::<Button>::new();
+    let exported = RwSignal::new(false);
+    let memory_only = move || waiting.with(|status| status.memory == Memory::MemoryOnly);
+    let question = move || {
+        asked.get().map(|to| {
+            let (workspace, title) = (to.id, to.name);
+            view! {
+                <div class="banner" role="group" aria-label="Edits wait to be sent">
+                    <p>"What should become of them before “" {title} "” opens?"</p>
+                    <div class="actions">
+                        <Show when=move || !memory_only() || exported.get()>
+                            <button type="button" class="button primary" on:click=move |_| {
+                                if memory_only() {
+                                    records.give_up();
+                                }
+                                switch.dispatch(SwitchWorkspace { workspace });
+                            }>{move || if memory_only() { "I have the file: switch" } else { "Keep on this device and switch" }}</button>
+                        </Show>
+                        <button type="button" class="button" on:click=move |_| {
+                            if let Some(device) = records.device() {
+                                device.export(Vec::new());
+                                exported.set(true);
+                            }
+                        }>"Export to a file"</button>
+                        <button node_ref=stay_here type="button" class="button quiet" on:click=move |_| asked.set(None)>"Stay here"</button>
+                    </div>
+                </div>
+            }
+        })
+    };
     view! {
         <Door title="Workspaces">
             <Suspense fallback=|| view! { <p>"Looking up your workspaces …"</p> }>
@@ -279,12 +311,21 @@ pub fn WorkspacesPage() -> impl IntoView {
                             <ul class="choices">
                                 {names.into_iter().map(|name| {
                                     let here = current() == Some(name.id);
+                                    let (title, current_id) = (name.name.clone(), name.id.to_string());
+                                    // Before it leaves, and only where something waits: nobody is asked for nothing.
+                                    let ask_first = move |event: SubmitEvent| {
+                                        if !here && waiting.with_untracked(|status| status.waiting) > 0 {
+                                            event.prevent_default();
+                                            asked.set(Some(name.clone()));
+                                            dom::focus_button(stay_here);
+                                        }
+                                    };
                                     view! {
                                         <li>
-                                            <ActionForm action=switch>
-                                                <input type="hidden" name="workspace" value=name.id.to_string()/>
+                                            <ActionForm action=switch on:submit:capture=ask_first>
+                                                <input type="hidden" name="workspace" value=current_id/>
                                                 <button type="submit" class="button wide">
-                                                    {name.name}
+                                                    {title}
                                                     {here.then_some(" (open now)")}
                                                 </button>
                                             </ActionForm>
@@ -304,13 +345,14 @@ pub fn WorkspacesPage() -> impl IntoView {
                 <p class="quiet-text">
                     {move || format::count(i64::try_from(waiting.with(|status| status.waiting)).unwrap_or(i64::MAX), "edit waits", "edits wait")}
                     " to be sent from this workspace. "
-                    {move || if waiting.with(|status| status.memory == Memory::MemoryOnly) {
-                        "This browser keeps nothing: stay until that has been sent, or export it from the sync centre first."
+                    {move || if memory_only() {
+                        "This browser keeps nothing: stay until that has been sent, or export it first."
                     } else {
                         "They stay on this device and are sent when you come back to it."
                     }}
                 </p>
             </Show>
+            {question}
             <p class="field-error" role="alert">{move || switch_error.get()}</p>
             <h2>"A new workspace"</h2>
             <ActionForm action=make attr:class="stack">
