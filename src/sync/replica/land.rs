@@ -56,7 +56,7 @@ impl Replica {
 
     /// What became of quarantined ops: an owner applied or discarded them, or nobody decided yet.
     pub(super) fn decided(&mut self, places: &[Place], receipts: Vec<Receipt>) {
-        let mut writes = Vec::new();
+        let (mut writes, mut took_effect) = (Vec::new(), Vec::new());
         for (place, receipt) in places.iter().zip(receipts) {
             let Some(refused) = self.tray.get_mut(place).filter(|refused| refused.id() == Some(receipt.op)) else {
                 continue;
@@ -68,12 +68,10 @@ impl Replica {
                     refused.entry.reason = reason_of(receipt);
                     writes.push(Write::Put(place_slot(Table::Tray, *place), row_bytes(&refused.entry)));
                 }
-                Outcome::Applied | Outcome::Merged | Outcome::Superseded => {
-                    self.tray.remove(place);
-                    writes.push(Write::Remove(place_slot(Table::Tray, *place)));
-                }
+                Outcome::Applied | Outcome::Merged | Outcome::Superseded => took_effect.push(*place),
             }
         }
+        self.settle_from_tray(&took_effect, &mut writes);
         if !writes.is_empty() {
             self.stirred = true;
             self.save_outbox(writes, Vec::new());
@@ -85,9 +83,39 @@ impl Replica {
         let quarantined = |refused: &Refused| refused.entry.sort == Tray::Quarantined && refused.id() == Some(op);
         let place = self.tray.iter().find(|(_, refused)| quarantined(refused)).map(|(place, _)| *place);
         if let Some(place) = place {
-            self.tray.remove(&place);
+            let mut writes = Vec::new();
+            self.settle_from_tray(&[place], &mut writes);
             self.stirred = true;
-            self.save_outbox(vec![Write::Remove(place_slot(Table::Tray, place))], Vec::new());
+            self.save_outbox(writes, Vec::new());
+        }
+    }
+
+    /// What took effect leaves the tray, and is kept like everything that settled.
+    fn settle_from_tray(&mut self, places: &[Place], writes: &mut Vec<Write>) {
+        let mut settled = Vec::new();
+        for place in places {
+            writes.push(Write::Remove(place_slot(Table::Tray, *place)));
+            settled.extend(self.tray.remove(place).map(|refused| (*place, refused.entry.bytes.into_vec())));
+        }
+        self.keep_settled(settled, writes);
+    }
+
+    /// Keeps what settled, and in which history, for a server that comes back from an older backup.
+    fn keep_settled(&mut self, settled: Vec<(Place, Vec<u8>)>, writes: &mut Vec<Write>) {
+        if settled.is_empty() {
+            return;
+        }
+        for (place, bytes) in settled {
+            writes.push(Write::Put(place_slot(Table::Settled, place), bytes.clone()));
+            self.settled.insert(place, bytes);
+        }
+        while self.settled.len() > SETTLED_KEPT_MAX {
+            let Some((oldest, _)) = self.settled.pop_first() else { break };
+            writes.push(Write::Remove(place_slot(Table::Settled, oldest)));
+        }
+        if self.settled_in != self.keeping.head.epoch {
+            self.settled_in = self.keeping.head.epoch;
+            writes.push(Write::Put(epoch_slot(), row_bytes(&self.settled_in)));
         }
     }
 
@@ -114,8 +142,7 @@ impl Replica {
 
     /// Lets go of every op whose effect base holds.
     pub(super) fn let_go(&mut self) {
-        let mut writes = Vec::new();
-        let mut left = Vec::new();
+        let (mut writes, mut settled, mut left) = (Vec::new(), Vec::new(), Vec::new());
         for place in self.talk.answered.clone() {
             let Some(pending) = self.outbox.get(place) else {
                 self.talk.answered.remove(&place);
@@ -139,18 +166,10 @@ impl Replica {
             let bytes = pending.bytes.to_vec();
             left.push(pending.op.id);
             writes.push(Write::Remove(place_slot(Table::Ops, place)));
-            writes.push(Write::Put(place_slot(Table::Settled, place), bytes.clone()));
-            self.settled.insert(place, bytes);
+            settled.push((place, bytes));
             self.drop_op(place);
         }
-        while self.settled.len() > SETTLED_KEPT_MAX {
-            let Some((oldest, _)) = self.settled.pop_first() else { break };
-            writes.push(Write::Remove(place_slot(Table::Settled, oldest)));
-        }
-        if !left.is_empty() && self.settled_in != self.keeping.head.epoch {
-            self.settled_in = self.keeping.head.epoch;
-            writes.push(Write::Put(epoch_slot(), row_bytes(&self.settled_in)));
-        }
+        self.keep_settled(settled, &mut writes);
         if !writes.is_empty() {
             self.save_outbox(writes, left);
         }
