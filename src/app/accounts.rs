@@ -285,7 +285,10 @@ pub fn WorkspacesPage() -> impl IntoView {
                                 exported.set(true);
                             }
                         }>"Export to a file"</button>
-                        <button node_ref=stay_here type="button" class="button quiet" on:click=move |_| asked.set(None)>"Stay here"</button>
+                        <button node_ref=stay_here type="button" class="button quiet" on:click=move |_| {
+                            asked.set(None);
+                            dom::focus_first(vec![".choices button".to_owned()]);
+                        }>"Stay here"</button>
                     </div>
                 </div>
             }

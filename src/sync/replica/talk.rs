@@ -733,16 +733,23 @@ impl Replica {
         if !self.talk.sent.is_empty() || self.talk.push_waits {
             return None;
         }
-        let mut bytes = 0;
-        let unheard = self.tray.iter().filter(|(place, refused)| {
-            refused.entry.sort == Tray::Quarantined && refused.op.is_some() && !self.talk.heard_of.contains(place)
-        });
-        let fitting = unheard.take(PUSH_OPS_MAX).take_while(|(_, refused)| {
-            bytes += refused.entry.bytes.len() + 8;
-            bytes <= PUSH_BYTES_MAX
-        });
-        let (places, ops): (Vec<Place>, Vec<ByteBuf>) =
-            fitting.map(|(place, refused)| (*place, refused.entry.bytes.clone())).unzip();
+        let unheard = self
+            .tray
+            .values()
+            .filter(|refused| refused.entry.sort == Tray::Quarantined && !self.talk.heard_of.contains(&refused.place));
+        let unheard: Vec<_> = unheard.filter_map(|refused| Some((refused, refused.op.as_ref()?.intent))).collect();
+        let (mut places, mut ops, mut bytes) = (Vec::new(), Vec::new(), 0);
+        // Whole intents: a server that was restored knows none of them any more, and settles what it gets.
+        for intent in unheard.chunk_by(|(_, left), (_, right)| left == right) {
+            let size: usize = intent.iter().map(|(refused, _)| refused.entry.bytes.len() + 8).sum();
+            let full = ops.len() + intent.len() > PUSH_OPS_MAX || bytes + size > PUSH_BYTES_MAX;
+            if full && !places.is_empty() {
+                break;
+            }
+            bytes += size;
+            places.extend(intent.iter().map(|(refused, _)| refused.place));
+            ops.extend(intent.iter().map(|(refused, _)| refused.entry.bytes.clone()));
+        }
         if places.is_empty() {
             return None;
         }
