@@ -173,10 +173,8 @@ fn one_line(text: &str) -> Cow<'_, str> {
 /// Text of many lines: line ends become `\n`, control characters nobody can see go.
 fn many_lines(text: &str) -> String {
     let text = text.replace("\r\n", "\n").replace('\r', "\n");
-    if text.trim().is_empty() {
-        return String::new();
-    }
-    text.chars().filter(|c| matches!(c, '\n' | '\t') || !c.is_control()).collect()
+    let seen: String = text.chars().filter(|c| matches!(c, '\n' | '\t') || !c.is_control()).collect();
+    if seen.trim().is_empty() { String::new() } else { seen }
 }
 
 fn short_enough(label: &str, text: Cow<'_, str>, chars_max: u32) -> Result<Value, String> {
@@ -315,6 +313,8 @@ mod tests {
             ("title", "  Dig\r\nthe\ttrench\u{7} ".into(), "Dig  the trench".into()),
             ("description", "a\r\nb\rc\u{0}\td \n".into(), "a\nb\nc\td \n".into()),
             ("description", " \n".into(), Value::Null),
+            ("description", " \u{7}".into(), Value::Null),
+            ("title", "\u{7} \u{7}Dig".into(), "Dig".into()),
             ("tags", list(&[b, &a.to_uppercase(), b]), list(&[a, b])),
             ("tags", list(&[]), Value::Null),
             ("checklist", list(&[]), Value::Null),
