@@ -1,13 +1,16 @@
 //! What a member was told: newest first, marked as read by themselves.
 
+use crate::app::deeds::value_in_words;
 use crate::app::format;
 use crate::app::frame::Empty;
-use crate::app::records::{Draft, use_records};
+use crate::app::records::{Draft, Records, use_records};
 use crate::model::catalog::Kind;
 use crate::model::kinds::Notification;
-use crate::model::record::Key;
+use crate::model::record::{Key, Record};
+use crate::model::value::Value;
 use leptos::prelude::*;
 use leptos_meta::Title;
+use std::collections::BTreeMap;
 
 /// Every notification of whoever looks.
 #[component]
@@ -75,6 +78,7 @@ fn NotificationRow(key: Key) -> impl IntoView {
                     Some(href) => view! { <a class="row-link" href=href>{says()}</a> }.into_any(),
                     None => view! { <p>{says()}</p> }.into_any(),
                 }}
+                {move || record.get().map(|record| kept_in_words(records, &record))}
             </div>
             <Show when=unread>
                 <button type="button" class="button quiet" aria-label=move || format!("Mark as read: {}", says()) on:click=move |_| {
@@ -84,4 +88,17 @@ fn NotificationRow(key: Key) -> impl IntoView {
         </li>
     }
     .into_any()
+}
+
+/// What the notification keeps for its member alone: a line for each field.
+fn kept_in_words(records: Records, record: &Record) -> Vec<AnyView> {
+    let notification = Notification(record);
+    let of = Kind::from_name(notification.of_kind());
+    let line = |part: &BTreeMap<String, Value>| {
+        let text = |name: &str| part.get(name).and_then(Value::as_text).unwrap_or_default().to_owned();
+        let spec = of.and_then(|kind| kind.spec().field(&text("name")));
+        let value = value_in_words(records, spec, part.get("mine").unwrap_or(&Value::Null));
+        view! { <p>{text("label")} ": " {value}</p> }.into_any()
+    };
+    notification.kept().as_list().iter().filter_map(Value::as_map).map(line).collect()
 }

@@ -414,6 +414,9 @@ kinds! {
             of: text(36) => Server, "Record", derived();
             /// In words.
             says: text(500) => Server, "Text", derived();
+            /// What the member entered that does not stand and that its conflict record withholds from others: one entry a field,
+            /// `{name, label, mine}`.
+            kept: data(262_144) => Server, "Kept for you", derived();
             /// Who caused it.
             by: reference(Member) => Server, "By", derived();
             /// When, by the server's clock.
@@ -438,7 +441,7 @@ kinds! {
             /// Which op lost or waits.
             op: text(36) => Server, "Operation", derived();
             /// One entry a field: `{name, label, base, mine, theirs}`; for an edit of something deleted `theirs` is absent. Sensitive
-            /// values are replaced by `{redacted: true}`.
+            /// values are replaced by `{redacted: true}`; whoever entered one finds it in a notification.
             parts: data(262_144) => Server, "Fields", derived();
             /// The author of the edit that lost or waits.
             mine_by: reference(Member) => Server, "Mine by", derived();

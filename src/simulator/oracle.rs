@@ -248,16 +248,18 @@ fn shown(truth: &Truth, made: &BTreeMap<OpId, Op>, op: &Op) -> Result<(), Broken
     }
 }
 
-/// Whether a conflict record keeps this value of this field, on either side.
+/// Whether a conflict record keeps this value of this field, on either side, or a notification does for its author alone.
 fn kept(truth: &Truth, key: Key, name: &Name, value: &Value) -> bool {
     let about = key.id.to_string();
-    truth.records.values().filter(|record| record.kind == Kind::Conflict && record.text("of") == about).any(|record| {
-        record.get("parts").as_list().iter().filter_map(Value::as_map).any(|part| {
+    truth.records.values().filter(|record| record.text("of") == about).any(|record| {
+        let (parts, sides) = match record.kind {
+            Kind::Conflict => ("parts", &["mine", "theirs"][..]),
+            Kind::Notification => ("kept", &["mine"][..]),
+            _ => return false,
+        };
+        record.get(parts).as_list().iter().filter_map(Value::as_map).any(|part| {
             part.get("name").and_then(Value::as_text) == Some(name.as_str())
-                && ["mine", "theirs"].iter().any(|side| {
-                    part.get(*side).unwrap_or(&Value::Null) == value
-                        || part.get(*side).and_then(Value::as_map).is_some_and(|map| map.contains_key("redacted"))
-                })
+                && sides.iter().any(|side| part.get(*side).unwrap_or(&Value::Null) == value)
         })
     })
 }

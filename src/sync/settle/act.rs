@@ -62,7 +62,7 @@ fn create(draft: &mut Draft<'_>, op: &Op, fields: &BTreeMap<Name, Value>) -> Ste
     if draft.record(op.key())?.is_some() {
         return refuse(
             Code::Exists,
-            format!("This {} exists already. Nothing was changed.", spec.label.to_lowercase()),
+            format!("This {} exists already. Nothing was changed.", spec.label.to_ascii_lowercase()),
         );
     }
     let parent = match parent_of(spec, &fields) {
@@ -109,6 +109,7 @@ fn set(draft: &mut Draft<'_>, op: &Op, changes: &BTreeMap<Name, Change>) -> Step
     if before.deleted {
         return keep_edit(draft, op, &before, Edit::of_set(spec, &changes));
     }
+    house::settled_alike(draft, &before, &changes)?;
     let mut merged = merge::merge_changes(&before, &changes, &Arc::clone(&draft.rules));
     house::members_exist(draft, op.kind, &merged.puts)?;
     same_place(draft, &before, &merged.puts)?;
@@ -187,7 +188,7 @@ fn command(draft: &mut Draft<'_>, op: &Op, name: &Name) -> Step<Done> {
     let Some(command) = spec.command(name.as_str()) else {
         return refuse(
             Code::Invalid,
-            format!("A {} has no such command. Update this device and try again.", spec.label.to_lowercase()),
+            format!("A {} has no such command. Update this device and try again.", spec.label.to_ascii_lowercase()),
         );
     };
     if writable(draft, op)?.deleted {
@@ -211,7 +212,7 @@ fn writable(draft: &Draft<'_>, op: &Op) -> Step<Arc<Record>> {
     let Some(record) = draft.record(op.key())? else {
         return refuse(
             Code::Missing,
-            format!("This {} does not exist here. Nothing was changed.", spec.label.to_lowercase()),
+            format!("This {} does not exist here. Nothing was changed.", spec.label.to_ascii_lowercase()),
         );
     };
     seen_or_held(draft, record.scope)?;
@@ -243,7 +244,7 @@ fn forbidden<T>(spec: &KindSpec) -> Step<T> {
         Code::Forbidden,
         format!(
             "Your role does not allow this for {}. Ask an admin; the edit stays in your tray.",
-            spec.plural.to_lowercase()
+            spec.plural.to_ascii_lowercase()
         ),
     )
 }
@@ -253,7 +254,7 @@ fn no_parent<T>(parent: Key) -> Step<T> {
         Code::Parent,
         format!(
             "The {} it belongs under does not exist. Nothing was changed.",
-            parent.kind.spec().label.to_lowercase()
+            parent.kind.spec().label.to_ascii_lowercase()
         ),
     )
 }
@@ -308,7 +309,7 @@ fn same_place(draft: &Draft<'_>, before: &Record, puts: &BTreeMap<Name, Value>) 
     }
     let Some(key) = parent_of(spec, puts) else { return Ok(()) };
     let Some(parent) = draft.record(key)? else { return no_parent(key) };
-    let label = key.kind.spec().label.to_lowercase();
+    let label = key.kind.spec().label.to_ascii_lowercase();
     if parent.deleted {
         return refuse(
             Code::Parent,

@@ -4,14 +4,14 @@
 use super::draft::{Draft, Step, Stop, refuse};
 use crate::model::catalog::FieldType;
 use crate::model::check::FieldError;
-use crate::model::choice::{ConflictState, Role};
+use crate::model::choice::{ConflictState, Resolution, Role};
 use crate::model::id::RecordId;
 use crate::model::kinds::Kind;
 use crate::model::permission::{self, Actor, Belongs};
 use crate::model::record::{Field, Key, Record};
 use crate::model::value::{Name, Value};
 use crate::sync::merge;
-use crate::sync::op::{Code, Op};
+use crate::sync::op::{Change, Code, Op};
 use std::collections::BTreeMap;
 
 /// Looks at what is about to be written, and adds what the server fills in. `before` is `None` for a record about to be
@@ -105,6 +105,30 @@ fn settled_by(draft: &Draft<'_>, puts: &mut BTreeMap<Name, Value>) {
     };
     puts.insert("settled_by".into(), by);
     puts.insert("settled_at".into(), at);
+}
+
+/// Two people who settle the same conflict apart agree, or the second is told: no rule can say which of two decisions stands, and
+/// a record that names one while the other's value stands would be wrong. Their whole intent is refused, so it is in their tray.
+pub(super) fn settled_alike(draft: &Draft<'_>, before: &Record, changes: &BTreeMap<Name, Change>) -> Step<()> {
+    let settled = Value::from(ConflictState::Settled);
+    let unseen = |change: &Change| change.now == settled && change.was != settled;
+    let how = changes.get("resolution").map(|change| &change.now);
+    if before.kind != Kind::Conflict
+        || !changes.get("state").is_some_and(unseen)
+        || *before.get("state") != settled
+        || how.is_none_or(|how| how == before.get("resolution"))
+    {
+        return Ok(());
+    }
+    let by = before.reference("settled_by");
+    draft.load_members(by)?;
+    let who = by.map_or_else(|| "Somebody".to_owned(), |by| draft.name_of(by.into()));
+    let chose = Resolution::from_name(before.text("resolution")).map_or("another way", Resolution::label);
+    let says = format!(
+        "{who} settled this conflict meanwhile with “{chose}”, so yours was not applied. Open the conflict to choose again; \
+         this edit stays in your tray."
+    );
+    refuse(Code::Guard, says)
 }
 
 /// Whoever is named as a member is one. Other references may go stale; a reader passes over what is not there.

@@ -248,6 +248,9 @@ fn write(draft: &mut Draft<'_>, op: &Op, conflict: Conflict<'_>) -> Step<RecordI
     ];
     let fields = fields.into_iter().filter(|(_, value)| !value.is_null());
     draft.make(key, conflict.scope, fields.map(|(name, value)| (name.into(), value)).collect(), Hand::Server);
+    if let (Some(author), Some(lost)) = (conflict.mine.by, withheld(&conflict.shown)) {
+        tell::kept(draft, op, author, conflict.of, conflict.title, key, lost)?;
+    }
     if conflict.state == ConflictState::Open {
         let mut told: Vec<MemberId> = conflict.mine.by.into_iter().chain(conflict.theirs.by).collect();
         told.dedup();
@@ -267,6 +270,17 @@ fn laid_out(shown: &[Shown]) -> Value {
     }
     let both = with_sides(shown, &["mine", "theirs"]);
     if size_bytes(&both) <= parts_bytes_max() { both } else { with_sides(shown, &["mine"]) }
+}
+
+/// What others do not see of the edit that lost or waits; `None` if they see all of it.
+fn withheld(shown: &[Shown]) -> Option<Value> {
+    let entry = |shown: &Shown| {
+        let parts =
+            [("name", shown.spec.name.into()), ("label", shown.spec.label.into()), ("mine", shown.mine.clone())];
+        Value::Map(parts.map(|(name, value)| (name.to_owned(), value)).into())
+    };
+    let entries: Vec<Value> = shown.iter().filter(|shown| shown.spec.sensitive).map(entry).collect();
+    if entries.is_empty() { None } else { Some(Value::List(entries)) }
 }
 
 /// The catalog's limit on the parts of a conflict record.

@@ -122,10 +122,15 @@ fn tell(
         return Ok(());
     }
     let key = Key::new(Kind::Notification, derived_id(op.id, sort.name(), to.0.as_bytes()));
-    if draft.made(key) {
-        return Ok(());
+    if !draft.made(key) {
+        let fields = notification(draft, sort, of, says);
+        draft.make(key, Scope::Personal(to), fields, Hand::Server);
     }
-    let fields: [(&'static str, Value); 7] = [
+    Ok(())
+}
+
+fn notification(draft: &Draft<'_>, sort: NotificationSort, of: Key, says: String) -> BTreeMap<Name, Value> {
+    named([
         ("sort", sort.into()),
         ("of_kind", of.kind.spec().name.into()),
         ("of", of.id.into()),
@@ -133,8 +138,28 @@ fn tell(
         ("by", draft.author.member.into()),
         ("at", draft.now_ms.into()),
         ("read", false.into()),
-    ];
-    draft.make(key, Scope::Personal(to), named(fields), Hand::Server);
+    ])
+}
+
+/// Gives the author of an edit that lost or waits what its conflict record withholds from others, so that a sensitive value is
+/// not lost to whoever entered it. It is their own, so they get it whatever they may see by now.
+pub(super) fn kept(
+    draft: &mut Draft<'_>,
+    op: &Op,
+    author: MemberId,
+    of: Key,
+    title: &str,
+    conflict: Key,
+    lost: Value,
+) -> Step<()> {
+    if draft.record(Key::new(Kind::Member, author.into()))?.is_none() {
+        return Ok(());
+    }
+    let says = format!("What you entered in “{title}” does not stand. It is kept here, for you alone.");
+    let mut fields = notification(draft, NotificationSort::Superseded, of, says);
+    fields.insert("kept".into(), lost);
+    let key = Key::new(Kind::Notification, derived_id(op.id, "kept", conflict.id.0.as_bytes()));
+    draft.make(key, Scope::Personal(author), fields, Hand::Server);
     Ok(())
 }
 

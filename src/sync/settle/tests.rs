@@ -174,6 +174,12 @@ impl House {
         told.sort();
         told
     }
+    /// Whether a notification keeps this value for this member alone.
+    fn told_alone(&self, who: u128, value: &Value) -> bool {
+        let is = |part: &Value| part.as_map().and_then(|part| part.get("mine")) == Some(value);
+        let told = self.live(Kind::Notification).into_iter().filter(|told| told.scope == Scope::Personal(mid(who)));
+        told.flat_map(|told| told.get("kept").as_list().to_vec()).any(|part| is(&part))
+    }
 }
 
 fn by(member: u128) -> Author {
@@ -568,6 +574,32 @@ fn a_conflict_calls_both_authors_and_is_settled_by_ordinary_ops() {
 }
 
 #[test]
+fn of_two_who_settle_a_conflict_apart_the_second_is_told() {
+    let mut house = House::new();
+    house.edits(CLEO, task(), "estimate", 60.into());
+    house.does(BEN, &[set(task(), &[("estimate", 0, Value::Null, 90.into())])]);
+    let conflict = (Kind::Conflict, house.conflict().id.0.as_u128());
+    let (seen, base) = (house.record(conflict).version("state"), house.record(task()).version("estimate"));
+    let settle = |seen: u64, was: &str, how: &str| {
+        set(conflict, &[("state", seen, text(was), text("settled")), ("resolution", seen, Value::Null, text(how))])
+    };
+    let mine = set(task(), &[("estimate", base, 60.into(), 90.into())]);
+    house.does(CLEO, &[settle(seen, "open", "keep_theirs")]);
+    // The same again is no news.
+    assert_eq!(outcome(&house.does(OWNER, &[settle(seen, "open", "keep_theirs")])), (Outcome::Applied, Class::Noise));
+    // Something else is refused with everything that goes with it.
+    let settled = house.does(BEN, &[mine.clone(), settle(seen, "open", "use_mine")]);
+    assert_eq!(settled.receipts.iter().map(|receipt| receipt.outcome).collect::<Vec<_>>(), [Outcome::Rejected; 2]);
+    let says = settled.receipts.iter().filter_map(|receipt| Some(receipt.reason.as_ref()?.says.as_str()));
+    assert!(says.clone().any(|says| says.contains("settled this conflict meanwhile")), "{:?}", settled.receipts);
+    assert_eq!(house.get(task(), "estimate"), 60.into());
+    // Whoever has seen how it was settled may settle it otherwise.
+    let seen = house.record(conflict).version("state");
+    house.does(BEN, &[mine, settle(seen, "settled", "use_mine")]);
+    assert_eq!((house.get(task(), "estimate"), house.get(conflict, "resolution")), (90.into(), text("use_mine")));
+}
+
+#[test]
 fn dates_win_or_lose_together() {
     let dates = |base, was: (&str, &str), now: (&str, &str)| {
         let value = |text: &str| if text.is_empty() { Value::Null } else { text.into() };
@@ -600,13 +632,21 @@ fn a_policy_changes_the_rule_from_the_next_intent_on() {
 }
 
 #[test]
-fn sensitive_values_are_not_shown_in_conflicts() {
+fn sensitive_values_are_shown_to_their_author_alone() {
     let mut house = House::new();
     house.edits(CLEO, project(), "budget", 100.into());
     let settled = house.does(BEN, &[set(project(), &[("budget", 0, Value::Null, 900.into())])]);
     assert_eq!(outcome(&settled), (Outcome::Superseded, Class::Merged));
     let redacted = Value::Map([("redacted".to_owned(), true.into())].into());
-    assert_eq!(part(house.conflict()), (text("budget"), redacted.clone(), redacted.clone(), redacted));
+    assert_eq!(part(house.conflict()), (text("budget"), redacted.clone(), redacted.clone(), redacted.clone()));
+    let told = |house: &House, value: i64| [BEN, CLEO, OWNER].map(|who| house.told_alone(who, &value.into()));
+    assert_eq!((told(&house, 900), told(&house, 100)), ([true, false, false], [false; 3]));
+    // The one that stood goes under a rule by which the later wins: now its author is the one who has to be shown it.
+    let policy = [("of_kind", text("project")), ("of_field", text("budget")), ("rule", text("latest"))];
+    house.does(ADMIN, &[create((Kind::Policy, 0x63), &policy)]);
+    house.does(BEN, &[set(project(), &[("budget", 0, Value::Null, 700.into())])]);
+    assert_eq!(house.get(project(), "budget"), 700.into());
+    assert_eq!((told(&house, 700), told(&house, 100)), ([false; 3], [false, true, false]));
 }
 
 #[test]

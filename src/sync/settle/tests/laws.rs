@@ -87,7 +87,7 @@ struct Random {
 }
 
 fn random() -> impl Strategy<Value = Random> {
-    let of = (0usize..4, 0usize..22, 0usize..12, 0i64..6, 0usize..4);
+    let of = (0usize..4, 0usize..23, 0usize..12, 0i64..6, 0usize..4);
     of.prop_map(|(who, what, which, value, age)| Random { who, what, which, value, age })
 }
 
@@ -141,6 +141,7 @@ fn deeds(random: &Random, number: u128, old: &BTreeMap<Key, Record>) -> Vec<Deed
         )],
         19 => remove(if value == 0 { a_phase } else { a_task }),
         20 => remove(if value < 2 { a_step } else { (Kind::Comment, pick(Kind::Comment)) }),
+        21 => edit(project(), "budget", value.into()),
         _ => vec![restore(match value {
             0 | 1 => a_task,
             2 => a_step,
@@ -182,6 +183,9 @@ proptest! {
                 if receipt.outcome == Outcome::Superseded {
                     let kept = receipt.conflict.and_then(|id| house.memory.records.get(&Key::new(Kind::Conflict, id)));
                     prop_assert!(kept.is_some_and(|kept| !kept.get("parts").as_list().is_empty()));
+                    if let Action::Set { changes } = action && let Some(change) = changes.get("budget") {
+                        prop_assert!(house.told_alone(who, &change.now), "{:?} is shown to nobody", change);
+                    }
                 } else if let (Action::Set { changes }, Outcome::Applied) = (action, receipt.outcome) {
                     for (name, change) in changes {
                         let stands = house.get(*of, name.as_str());
