@@ -111,13 +111,22 @@ impl Accounts {
         Ok(sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM account)").fetch_one(&self.readers).await?)
     }
 
-    /// Makes an account. The caller has checked its fields.
+    /// Makes an account. The caller has checked its fields. An invitation that led here is from then on this account's alone, so
+    /// that one invitation makes one account.
     ///
     /// # Errors
-    /// `EmailTaken`.
-    pub async fn create(&self, name: &str, email: &str, password: String, now_ms: i64) -> Result<Account, ApiError> {
+    /// `EmailTaken`; `InvitationGone` if somebody else was faster.
+    pub async fn create(
+        &self,
+        name: &str,
+        email: &str,
+        password: String,
+        invitation: Option<&Token>,
+        now_ms: i64,
+    ) -> Result<Account, ApiError> {
         let account = Account { id: AccountId(Uuid::now_v7()), name: name.to_owned(), email: email.to_owned() };
         let password = self.passwords.hash(password).await?;
+        let mut transaction = self.writer.begin_with("BEGIN IMMEDIATE").await?;
         let made = sqlx::query(
             "INSERT INTO account (id, email, email_key, name, password, created_ms) VALUES (?, ?, ?, ?, ?, ?)",
         )
@@ -127,12 +136,24 @@ impl Accounts {
         .bind(name)
         .bind(password)
         .bind(now_ms)
-        .execute(&self.writer)
+        .execute(&mut *transaction)
         .await;
         match made {
-            Err(sqlx::Error::Database(error)) if error.is_unique_violation() => Err(ApiError::EmailTaken),
-            made => made.map(|_| account).map_err(ApiError::from),
+            Err(sqlx::Error::Database(error)) if error.is_unique_violation() => return Err(ApiError::EmailTaken),
+            made => made?,
+        };
+        if let Some(token) = invitation {
+            let kept = sqlx::query("UPDATE invitation SET used_by = ? WHERE digest = ? AND used_by IS NULL")
+                .bind(account.id.0)
+                .bind(token.digest().as_slice())
+                .execute(&mut *transaction)
+                .await?;
+            if kept.rows_affected() == 0 {
+                return Err(ApiError::InvitationGone);
+            }
         }
+        transaction.commit().await?;
+        Ok(account)
     }
 
     /// The account, if the password is right. An unknown address takes as long and is answered alike.
@@ -452,15 +473,15 @@ impl Accounts {
         if gone.rows_affected() == 0 { Err(ApiError::NotFound) } else { Ok(()) }
     }
 
-    /// The invitation of this token, if `by` may still use it: nobody has, or they themselves have, so that an acceptance that
-    /// was cut short can be finished.
+    /// The invitation of this token, if `by` may still use it: nobody has, or they themselves have, be it to make their account or
+    /// for an acceptance that was cut short and can be finished.
     ///
     /// # Errors
     /// `InvitationGone`.
     pub async fn invitation(&self, token: &Token, by: Option<AccountId>, now_ms: i64) -> Result<Invitation, ApiError> {
         let row = sqlx::query(
             "SELECT workspace, by, role, email_key, expires_ms FROM invitation \
-             WHERE digest = ? AND expires_ms > ? AND (used_ms IS NULL OR used_by = ?)",
+             WHERE digest = ? AND expires_ms > ? AND (used_by IS NULL OR used_by = ?)",
         )
         .bind(token.digest().as_slice())
         .bind(now_ms)
@@ -485,12 +506,10 @@ impl Accounts {
     pub async fn claim(&self, token: &Token, account: AccountId, now_ms: i64) -> Result<Claim, ApiError> {
         let mut transaction = self.writer.begin_with("BEGIN IMMEDIATE").await?;
         let digest = token.digest();
-        let used = sqlx::query("UPDATE invitation SET used_ms = ?, used_by = ? WHERE digest = ? AND used_ms IS NULL")
-            .bind(now_ms)
-            .bind(account.0)
-            .bind(digest.as_slice())
-            .execute(&mut *transaction)
-            .await?;
+        let used = "UPDATE invitation SET used_ms = ?1, used_by = ?2
+            WHERE digest = ?3 AND used_ms IS NULL AND (used_by IS NULL OR used_by = ?2)";
+        let used =
+            sqlx::query(used).bind(now_ms).bind(account.0).bind(digest.as_slice()).execute(&mut *transaction).await?;
         let workspace: Option<Uuid> =
             sqlx::query_scalar("SELECT workspace FROM invitation WHERE digest = ? AND used_by = ?")
                 .bind(digest.as_slice())

@@ -255,6 +255,15 @@ mod tests {
     }
 
     #[test]
+    fn new_devices_are_few_an_hour_for_each_member() {
+        let limits = Limits::new(of(1));
+        let (one, other) = (MemberId(Uuid::from_u128(1)), MemberId(Uuid::from_u128(2)));
+        assert!((0..DEVICE_BURST).all(|_| limits.device(one) == Ok(())));
+        assert!(matches!(limits.device(one), Err(ApiError::TooFast { wait_s: 3_000..=3_600 })));
+        assert_eq!(limits.device(other), Ok(()));
+    }
+
+    #[test]
     fn one_subscriber_is_one_address() {
         let one: IpAddr = "2001:db8:1:2::1".parse().unwrap();
         let other: IpAddr = "2001:db8:1:2:ffff::9".parse().unwrap();

@@ -96,8 +96,23 @@ async fn where_accounts_are_by_invitation_only_the_first_needs_none() {
     let form = [("member", &*member.to_string()), ("role", "member")];
     let invited: tidemark::api::workspace::Invited = owner.call("invitation/create", &form).await.unwrap();
     let token = invited.path.strip_prefix("/invitation/").unwrap();
-    let form = [("name", "Bob"), ("email", "bob@example.org"), ("password", PASSWORD), ("invitation", token)];
-    assert!(app.browser().enter("sign-up", &form).await.is_ok());
+    let form = |name, email| [("name", name), ("email", email), ("password", PASSWORD), ("invitation", token)];
+    // An address that is taken leaves the invitation to others, and it makes one account, which then accepts it.
+    assert_eq!(app.browser().enter("sign-up", &form("Ann", "ada@example.org")).await, Err(ApiError::EmailTaken));
+    let mut bob = app.browser();
+    assert!(bob.enter("sign-up", &form("Bob", "bob@example.org")).await.is_ok());
+    let eve = app.browser().enter("sign-up", &form("Eve", "eve@example.org")).await;
+    assert_eq!(eve, Err(ApiError::InvitationGone));
+    assert_eq!(owner.call::<Me>("invitation/accept", &[("token", token)]).await, Err(ApiError::InvitationGone));
+    let me: Me = bob.call("invitation/accept", &[("token", token)]).await.unwrap();
+    assert_eq!(me.memberships.len(), 1);
+
+    // One for an address makes no account for another.
+    let form = [("member", &*member.to_string()), ("role", "member"), ("email", "cid@example.org")];
+    let invited: tidemark::api::workspace::Invited = owner.call("invitation/create", &form).await.unwrap();
+    let token = invited.path.strip_prefix("/invitation/").unwrap();
+    let form = [("name", "Eve"), ("email", "eve@example.org"), ("password", PASSWORD), ("invitation", token)];
+    assert_eq!(app.browser().enter("sign-up", &form).await, Err(ApiError::InvitationForAnother));
 }
 
 #[tokio::test]

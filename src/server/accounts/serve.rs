@@ -41,17 +41,18 @@ pub async fn sign_up(
             return Err(ApiError::Invalid(faults));
         }
         let now_ms = state.core.now_ms();
-        match invitation.filter(|token| !token.is_empty()) {
+        let token = match invitation.filter(|token| !token.is_empty()) {
             Some(token) => {
                 let token = Token::read(&token).ok_or(ApiError::InvitationGone)?;
                 usable(state, &token, None, email).await?;
+                Some(token)
             }
             None if state.config.sign_up == SignUp::Invited && state.accounts.any().await? => {
                 return Err(ApiError::InvitationNeeded);
             }
-            None => {}
-        }
-        let account = state.accounts.create(name, email, password, now_ms).await?;
+            None => None,
+        };
+        let account = state.accounts.create(name, email, password, token.as_ref(), now_ms).await?;
         tracing::info!(account.id = %account.id, "An account was made.");
         signed_in(&caller, account).await
     })
