@@ -248,7 +248,10 @@ fn HeldEdits() -> impl IntoView {
                     Ok(held) if held.is_empty() => view! { <p class="quiet-text">"Nothing is quarantined."</p> }.into_any(),
                     Ok(held) => {
                         let held = Arc::new(held);
+                        let first = (held.len() == review::HELD_MAX)
+                            .then(|| format!("These are the oldest {}. Decide some of them to see more.", review::HELD_MAX));
                         view! {
+                            {first.map(|says| view! { <p class="quiet-text">{says}</p> })}
                             <ul class="rows" aria-label="Quarantined edits">
                                 {(0..held.len()).map(|nth| row(nth, held.clone())).collect_view()}
                             </ul>

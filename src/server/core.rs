@@ -18,7 +18,7 @@ use crate::model::record::{Key, Record, Version};
 use crate::model::scope::Scope;
 use crate::server::hub::{Hub, Subscriber, Subscription};
 use crate::server::store::sqlite::Sqlite;
-use crate::server::store::{Latest, Line, Page, Paged, Quarantined, Select, Store, StoreError};
+use crate::server::store::{Latest, Line, Page, Paged, Quarantined, Select, SelectHeld, Store, StoreError};
 use crate::sync::op::{Class, Code, Entry, Outcome, Reason, Receipt};
 use crate::sync::schema::Schema;
 use crate::sync::settle::{Author, FrozenOp, Kept, intents};
@@ -585,15 +585,21 @@ impl<S: Store> Core<S> {
         }
     }
 
-    /// Ops held because their author may no longer write. Only owners may read them.
+    /// Ops held because their author may no longer write, oldest first, at most `count_max`. Only owners may read them.
     ///
     /// # Errors
     /// `NoWorkspace`, `Forbidden`, `Store`.
-    pub async fn quarantined(&self, workspace: WorkspaceId, owner: MemberId) -> Result<Vec<Quarantined>, CoreError> {
+    pub async fn quarantined(
+        &self,
+        workspace: WorkspaceId,
+        owner: MemberId,
+        which: &SelectHeld,
+        count_max: usize,
+    ) -> Result<Vec<Quarantined>, CoreError> {
         if self.role(workspace, owner).await? != Some(Role::Owner) {
             return Err(CoreError::Forbidden);
         }
-        Ok(self.0.store.quarantined(workspace).await?)
+        Ok(self.0.store.quarantined(workspace, which, count_max).await?)
     }
     /// Settles held ops under their author's name, by the owner's right. All held ops of an intent go together, also those
     /// that were not named.
@@ -630,13 +636,7 @@ impl<S: Store> Core<S> {
     }
     /// The held ops of the intents these belong to.
     async fn held(&self, workspace: WorkspaceId, owner: MemberId, ops: &[OpId]) -> Result<Vec<Quarantined>, CoreError> {
-        let mut held = self.quarantined(workspace, owner).await?;
-        let named = |intent: IntentId, held: &[Quarantined]| {
-            held.iter().any(|other| other.intent == intent && ops.contains(&other.op))
-        };
-        let intents: BTreeSet<IntentId> =
-            held.iter().map(|one| one.intent).filter(|intent| named(*intent, &held)).collect();
-        held.retain(|one| intents.contains(&one.intent));
+        let held = self.quarantined(workspace, owner, &SelectHeld::WithIntentsOf(ops.to_vec()), usize::MAX).await?;
         if held.is_empty() { Err(CoreError::Missing) } else { Ok(together(held)) }
     }
 

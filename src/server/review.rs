@@ -12,7 +12,7 @@ use crate::model::record::{Key, Record};
 use crate::model::value::Value;
 use crate::server::caller::{Caller, answer};
 use crate::server::state::AppState;
-use crate::server::store::{Latest, Quarantined, Select};
+use crate::server::store::{Latest, Quarantined, Select, SelectHeld};
 use crate::sync::op::{Effect, Entry};
 use crate::sync::wire::decode_op;
 use std::collections::{BTreeMap, BTreeSet};
@@ -142,6 +142,9 @@ pub async fn presence(member: MemberId) -> Result<Presence, ApiError> {
     .await
 }
 
+/// Held ops read at once: each may be as large as an op can be.
+const HELD_A_PAGE: usize = 50;
+
 /// See `api::review::quarantine`.
 pub async fn quarantine(member: MemberId) -> Result<Vec<Held>, ApiError> {
     answer(async {
@@ -149,8 +152,17 @@ pub async fn quarantine(member: MemberId) -> Result<Vec<Held>, ApiError> {
         let place = caller.place(member).await?;
         place.role()?;
         caller.state.limits.read_turn(member).await;
-        let held = caller.state.core.quarantined(place.workspace, member).await?;
-        let mut held: Vec<Held> = held.into_iter().filter_map(readable).take(HELD_MAX).collect();
+        let mut held: Vec<Held> = Vec::new();
+        let mut after = SelectHeld::after(None);
+        loop {
+            let page = caller.state.core.quarantined(place.workspace, member, &after, HELD_A_PAGE).await?;
+            after = SelectHeld::after(page.last());
+            let more = page.len() == HELD_A_PAGE;
+            held.extend(page.into_iter().filter_map(readable).take(HELD_MAX - held.len()));
+            if !more || held.len() == HELD_MAX {
+                break;
+            }
+        }
         let keys = held.iter().map(|held| held.op.key()).collect();
         let known = named(&caller.state, place.workspace, member, keys).await?;
         for held in &mut held {

@@ -15,6 +15,7 @@ use crate::sync::settle::{Kept, Need, Working, Wrote};
 use crate::sync::wire::ScopeState;
 use std::collections::{BTreeMap, HashMap};
 use std::future::Future;
+use uuid::Uuid;
 
 /// Why a store could not do what was asked. Whatever was not acknowledged was not written.
 #[derive(Debug, thiserror::Error)]
@@ -63,6 +64,22 @@ pub struct Workspace {
     pub next_number: i64,
     /// When it was made, by the server's clock, Unix milliseconds.
     pub created_ms: i64,
+}
+
+/// Which held ops are asked for.
+#[derive(Debug, Clone)]
+pub enum SelectHeld {
+    /// Those that follow one: since when it is held, its place, and its id.
+    After(i64, u32, OpId),
+    /// All of the intents that these belong to.
+    WithIntentsOf(Vec<OpId>),
+}
+
+impl SelectHeld {
+    /// Those that follow this one; from the oldest on without one.
+    pub fn after(one: Option<&Quarantined>) -> Self {
+        one.map_or(Self::After(i64::MIN, 0, OpId(Uuid::nil())), |one| Self::After(one.at_ms, one.place, one.op))
+    }
 }
 
 /// An op held because its author may no longer write.
@@ -258,8 +275,13 @@ pub trait Store: Send + Sync + 'static {
     ) -> impl Future<Output = Result<Vec<Latest>, StoreError>> + Send;
     /// How many ops are held.
     fn held_count(&self, workspace: WorkspaceId) -> impl Future<Output = Result<u64, StoreError>> + Send;
-    /// Ops that are held, oldest first.
-    fn quarantined(&self, workspace: WorkspaceId) -> impl Future<Output = Result<Vec<Quarantined>, StoreError>> + Send;
+    /// Ops that are held, oldest first, at most `count_max`.
+    fn quarantined(
+        &self,
+        workspace: WorkspaceId,
+        which: &SelectHeld,
+        count_max: usize,
+    ) -> impl Future<Output = Result<Vec<Quarantined>, StoreError>> + Send;
 }
 
 /// The right to write. Dropped without a commit, it has changed nothing.

@@ -8,7 +8,7 @@ use crate::model::record::{Key, Version};
 use crate::server::core::{Clock, Core, CoreError, NewWorkspace, SystemChange};
 use crate::server::hub::{Subscriber, Subscription};
 use crate::server::store::sqlite::Sqlite;
-use crate::server::store::{Compaction, Page, Select, Store, StoreError, Write};
+use crate::server::store::{Compaction, Page, Select, SelectHeld, Store, StoreError, Write};
 use crate::simulator::build::{UPDATES_MAX, build};
 use crate::simulator::oracle::{Broken, Invariant, Truth, broken};
 use crate::simulator::world::minted;
@@ -317,7 +317,7 @@ impl Server {
     /// When the core fails in a way that no fault explains.
     pub async fn review(&mut self, dice: u64) -> Result<(), Broken> {
         let (workspace, owner) = (self.workspace, self.members[0]);
-        let held = match self.core.quarantined(workspace, owner).await {
+        let held = match self.core.quarantined(workspace, owner, &SelectHeld::after(None), usize::MAX).await {
             Err(CoreError::Forbidden) => return Ok(()),
             held => held.map_err(unexpected)?,
         };

@@ -452,19 +452,28 @@ pub async fn held_ops_come_back_in_their_order_until_freed(store: impl Store) {
         op: op_id(op),
         member: member_id(1),
         device: DeviceId(Uuid::from_u128(2)),
-        intent: IntentId(Uuid::from_u128(3)),
+        intent: IntentId(Uuid::from_u128(op % 2)),
         place,
         at_ms,
         bytes: vec![0, 255, u8::try_from(op).unwrap()],
     };
     let draft = Draft { held: vec![held(3, 1, 5), held(2, 0, 5), held(1, 0, 6)], ..Draft::made(workspace) };
     draft.commit(&store, workspace).await.unwrap();
-    assert_eq!(store.quarantined(workspace).await.unwrap(), [held(2, 0, 5), held(3, 1, 5), held(1, 0, 6)]);
+    let read =
+        async |of: WorkspaceId, which: SelectHeld, count_max| store.quarantined(of, &which, count_max).await.unwrap();
+    let all = [held(2, 0, 5), held(3, 1, 5), held(1, 0, 6)];
+    assert_eq!(read(workspace, SelectHeld::after(None), 9).await, all);
+    assert_eq!(read(workspace, SelectHeld::after(None), 2).await, all[..2]);
+    assert_eq!(read(workspace, SelectHeld::after(Some(&all[1])), 2).await, all[2..]);
+    for (ops, intents) in [(vec![1], &all[1..]), (vec![2, 88], &all[..1]), (vec![2, 3], &all[..]), (vec![], &[])] {
+        let ops = ops.into_iter().map(op_id).collect();
+        assert_eq!(read(workspace, SelectHeld::WithIntentsOf(ops), 9).await, intents);
+    }
     assert_eq!((store.held_count(workspace).await.unwrap(), store.held_count(workspace_id(2)).await.unwrap()), (3, 0));
     let freed = Draft { freed: vec![op_id(2), op_id(77)], ..Draft::default() };
     freed.commit(&store, workspace).await.unwrap();
-    assert_eq!(store.quarantined(workspace).await.unwrap(), [held(3, 1, 5), held(1, 0, 6)]);
-    assert!(store.quarantined(workspace_id(2)).await.unwrap().is_empty());
+    assert_eq!(read(workspace, SelectHeld::after(None), 9).await, all[1..]);
+    assert!(read(workspace_id(2), SelectHeld::after(None), 9).await.is_empty());
 }
 
 pub async fn compaction_drops_what_is_old_and_nothing_else(store: impl Store) {

@@ -350,8 +350,19 @@ LEFT JOIN log p ON p.place = ",
     " + l.before ORDER BY found.place DESC"
 );
 const HELD_COUNT: &str = "SELECT count(*) FROM quarantine WHERE workspace = ?1";
-const QUARANTINED: &str = "SELECT op, member, device, intent, place, at_ms, body FROM quarantine
-WHERE workspace = ?1 ORDER BY at_ms, place";
+macro_rules! held {
+    ($which:literal) => {
+        concat!(
+            "SELECT op, member, device, intent, place, at_ms, body FROM quarantine WHERE workspace = ?1 AND ",
+            $which,
+            " ORDER BY at_ms, place, op LIMIT ?2"
+        )
+    };
+}
+const HELD_AFTER: &str = held!("(at_ms, place, op) > (?3, ?4, ?5)");
+const HELD_WITH: &str = held!(
+    "intent IN (SELECT q.intent FROM json_each(?3) n CROSS JOIN quarantine q ON q.workspace = ?1 AND q.op = unhex(n.value))"
+);
 
 impl Store for Sqlite {
     type Write = SqliteWrite;
@@ -442,8 +453,23 @@ impl Store for Sqlite {
         version(count.map_err(database)?)
     }
 
-    async fn quarantined(&self, workspace: WorkspaceId) -> Result<Vec<Quarantined>, StoreError> {
-        let rows = sqlx::query(QUARANTINED).bind(workspace.0).fetch_all(&self.readers).await.map_err(database)?;
+    async fn quarantined(
+        &self,
+        workspace: WorkspaceId,
+        which: &SelectHeld,
+        count_max: usize,
+    ) -> Result<Vec<Quarantined>, StoreError> {
+        let count_max = i64::try_from(count_max).unwrap_or(i64::MAX);
+        let query = match which {
+            SelectHeld::After(at_ms, place, op) => {
+                sqlx::query(HELD_AFTER).bind(workspace.0).bind(count_max).bind(at_ms).bind(place).bind(op.0)
+            }
+            SelectHeld::WithIntentsOf(ops) => {
+                let ops: Vec<String> = ops.iter().map(|op| format!("\"{}\"", op.0.simple())).collect();
+                sqlx::query(HELD_WITH).bind(workspace.0).bind(count_max).bind(format!("[{}]", ops.join(",")))
+            }
+        };
+        let rows = query.fetch_all(&self.readers).await.map_err(database)?;
         let held = |row: &SqliteRow| {
             Ok(Quarantined {
                 op: OpId(row.try_get(0)?),
