@@ -212,8 +212,8 @@ impl Drag {
         self.0.set(None);
         let Some(record) = records.peek(key) else { return };
         let Some(moved) = record.parent().and_then(|parent| order::put(records, key, parent, beside)) else { return };
-        match records.act(vec![moved.there]) {
-            Ok(()) => records.tell(format!("Moved “{}”.", title_of(&record)), Some(vec![moved.back])),
+        match records.act(moved.there) {
+            Ok(()) => records.tell(format!("Moved “{}”.", title_of(&record)), Some(moved.back)),
             Err(reasons) => records.tell(in_words(reasons), None),
         }
     }
@@ -226,7 +226,7 @@ fn Arrange(key: Key, sort: Memo<Option<WidgetSort>>) -> impl IntoView {
     let label = move || sort.get().map_or("Widget", WidgetSort::label);
     let shift = move |way: Way| {
         if let Some(moved) = order::shift(records, key, way) {
-            records.act_or_tell(vec![moved.there]);
+            records.act_or_tell(moved.there);
         }
     };
     let widen = move |_| {

@@ -1,4 +1,5 @@
-//! Manual order: putting something beside another, by button, key or dragging, is one op that one op takes back.
+//! Manual order: putting something beside another, by button, key or dragging, is one op that one op takes back. Only where
+//! hundreds were put into the same gap do those around it get new ranks in the same intent.
 
 use crate::app::records::{Draft, Records};
 use crate::model::rank;
@@ -18,11 +19,14 @@ pub enum Beside {
 /// A move as it is asked for, and what takes it back.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Move {
-    /// The one op.
-    pub there: Draft,
-    /// The one that undoes it.
-    pub back: Draft,
+    /// The op, first, and those that make room for it.
+    pub there: Vec<Draft>,
+    /// Those that undo them.
+    pub back: Vec<Draft>,
 }
+
+/// How many on either side get new ranks where there is no room: an intent stays well below what one may hold.
+const AROUND_MAX: usize = 100;
 
 /// What puts a record beside another under this parent; `None` where it stands there already, or one of them has gone.
 pub fn put(records: Records, key: Key, parent: Key, beside: Beside) -> Option<Move> {
@@ -41,15 +45,32 @@ pub fn put(records: Records, key: Key, parent: Key, beside: Beside) -> Option<Mo
     }
     let rank_at = |place: Option<usize>| Some(records.peek(*others.get(place?)?)?.text("rank").to_owned());
     let rank = rank::between(rank_at(at.checked_sub(1)).as_deref(), rank_at(Some(at)).as_deref());
+    let crowded = rank.len() > rank::CROWDED_CHARS;
     let mut there = Draft::set(key, "rank", rank);
     let mut back = Draft::set(key, "rank", record.text("rank"));
+    let (mut room, mut room_back) = (Vec::new(), Vec::new());
+    if crowded {
+        let (from, to) = (at.saturating_sub(AROUND_MAX), others.len().min(at + AROUND_MAX));
+        let (low, high) = (rank_at(from.checked_sub(1)), rank_at(Some(to)));
+        let mut ranks = rank::between_many(low.as_deref(), high.as_deref(), to - from + 1);
+        if at - from < ranks.len() {
+            there = Draft::set(key, "rank", ranks.remove(at - from));
+        }
+        for (place, rank) in (from..).zip(ranks) {
+            let sibling = *others.get(place)?;
+            room.push(Draft::set(sibling, "rank", rank));
+            room_back.push(Draft::set(sibling, "rank", rank_at(Some(place))?));
+        }
+    }
     if now != parent {
         let field =
             |of: Key| key.kind.spec().parents.iter().find(|above| above.kind == of.kind).map(|above| above.field);
         there = there.with(field(parent)?, parent.id);
         back = back.with(field(now)?, now.id);
     }
-    Some(Move { there, back })
+    room.insert(0, there);
+    room_back.insert(0, back);
+    Some(Move { there: room, back: room_back })
 }
 
 /// Puts it one place before or after where it stands among its siblings.
@@ -111,7 +132,8 @@ mod tests {
             }
             other => panic!("{other:?}"),
         };
-        (rank(&moved.there), rank(&moved.back))
+        assert_eq!((moved.there.len(), moved.back.len()), (1, 1));
+        (rank(&moved.there[0]), rank(&moved.back[0]))
     }
 
     #[test]
@@ -142,6 +164,43 @@ mod tests {
     }
 
     #[test]
+    fn where_there_is_no_room_those_around_make_some() {
+        // Each goes between the first and whatever was put there last, until that gap is full.
+        let mut ranks = vec!["a".to_owned(), "b".to_owned()];
+        while ranks[1].len() <= rank::CROWDED_CHARS {
+            ranks.insert(1, rank::between(Some(&ranks[0]), Some(&ranks[1])));
+        }
+        let records: Vec<Record> = (11..).zip(&ranks).map(|(number, rank)| task(number, 1, rank)).collect();
+        let count = records.len();
+        Owner::new().with(|| {
+            let records = Records::new(Seed { records, ..Seed::default() });
+            let step = key(Kind::Step, 1);
+            let order = records.peek_children(step, Kind::Task);
+            let moved = put(records, order[count - 1], step, Beside::After(order[0])).expect("it moves");
+            assert!(moved.there.len() > 100 && moved.there.len() == moved.back.len());
+            let mut after: Vec<(String, Key)> = order
+                .iter()
+                .map(|key| {
+                    let new = moved.there.iter().find_map(|draft| match draft {
+                        Draft::Set { key: of, values } if of == key => values.get("rank").and_then(Value::as_text),
+                        _ => None,
+                    });
+                    let old = records.peek(*key).map(|record| record.text("rank").to_owned()).unwrap_or_default();
+                    (new.map_or(old, str::to_owned), *key)
+                })
+                .collect();
+            after.sort();
+            let wanted = [&order[..1], &order[count - 1..], &order[1..count - 1]].concat();
+            assert_eq!(after.iter().map(|(_, key)| *key).collect::<Vec<_>>(), wanted);
+            let new = moved.there.iter().filter_map(|draft| match draft {
+                Draft::Set { values, .. } => values.get("rank").and_then(Value::as_text),
+                _ => None,
+            });
+            assert!(new.clone().all(|rank| rank.len() <= rank::CROWDED_CHARS), "{:?}", new.collect::<Vec<_>>());
+        });
+    }
+
+    #[test]
     fn under_another_parent_it_takes_that_with_it_in_the_same_op() {
         with_tasks(|records| {
             let (second, there, other) = (key(Kind::Task, 12), key(Kind::Step, 2), key(Kind::Task, 21));
@@ -151,8 +210,8 @@ mod tests {
                 Draft::Set { values, .. } => values.get("step").cloned(),
                 _ => None,
             };
-            assert_eq!(parent(&moved.there), Some(there.id.into()));
-            assert_eq!(parent(&moved.back), Some(key(Kind::Step, 1).id.into()));
+            assert_eq!(parent(&moved.there[0]), Some(there.id.into()));
+            assert_eq!(parent(&moved.back[0]), Some(key(Kind::Step, 1).id.into()));
             assert_eq!(put(records, second, key(Kind::Step, 3), Beside::After(other)), None);
         });
     }

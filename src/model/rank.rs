@@ -6,12 +6,12 @@
 //! and refuse ranks they did not make; a rank here may come from anybody.)
 //!
 //! **When room runs out.** Putting hundreds of things into the very same gap lengthens ranks up to `RANK_CHARS_MAX`. At
-//! that length neighbours may share a rank and stand in order of their ids. A screen that meets a rank longer than
-//! `CROWDED_CHARS` writes `spread` over the siblings.
+//! that length neighbours may share a rank and stand in order of their ids. A move that would need a rank longer than
+//! `CROWDED_CHARS` gives those around it new ones, `between_many`.
 
 /// The longest rank.
 pub const RANK_CHARS_MAX: usize = 64;
-/// Above this length the siblings are due for `spread`.
+/// Above this length those around are due for new ranks.
 pub const CROWDED_CHARS: usize = 32;
 
 /// The digits, in the order in which text sorts.
@@ -40,6 +40,17 @@ pub fn between(before: Option<&str>, after: Option<&str>) -> String {
         (low, Some(high)) => middle(low, Some(high)),
     };
     made.into_iter().take(RANK_CHARS_MAX).map(|digit| char::from(DIGITS[usize::from(digit)])).collect()
+}
+
+/// As `between`, for this many in a row: the middle one first, so that none is longer than it must be.
+pub fn between_many(before: Option<&str>, after: Option<&str>, count: usize) -> Vec<String> {
+    let Some(last) = count.checked_sub(1) else { return Vec::new() };
+    let middle = between(before, after);
+    let mut ranks = between_many(before, Some(&middle), last / 2);
+    let rest = between_many(Some(&middle), after, last - last / 2);
+    ranks.push(middle);
+    ranks.extend(rest);
+    ranks
 }
 
 /// Ranks for this many siblings, evenly apart.
@@ -160,6 +171,24 @@ mod tests {
             high = made;
         }
         assert!(high.len() > CROWDED_CHARS && high.len() <= RANK_CHARS_MAX);
+    }
+
+    #[test]
+    fn many_in_a_row_are_in_order_and_short() {
+        for (before, after) in
+            [(None, None), (Some("V"), None), (None, Some("V")), (Some("V"), Some("W")), (Some("V"), Some("V1"))]
+        {
+            for count in [0, 1, 2, 3, 240] {
+                let ranks = between_many(before, after, count);
+                assert_eq!(ranks.len(), count);
+                assert!(ranks.windows(2).all(|pair| pair[0] < pair[1]), "{before:?} {after:?}: {ranks:?}");
+                assert!(
+                    ranks.iter().all(|rank| before.is_none_or(|before| before < &**rank)
+                        && after.is_none_or(|after| &**rank < after))
+                );
+                assert!(ranks.iter().all(|rank| is_rank(rank) && rank.len() < 10), "{ranks:?}");
+            }
+        }
     }
 
     #[test]

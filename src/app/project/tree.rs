@@ -264,7 +264,7 @@ impl Trunk {
         let parent = |key: Key| self.records.peek(key).and_then(|record| record.parent());
         let title = |key: Key| self.records.peek(key).map(|record| title_of(&record)).unwrap_or_default();
         let from = parent(key);
-        if let Err(reasons) = self.records.act(vec![moved.there]) {
+        if let Err(reasons) = self.records.act(moved.there) {
             self.records.tell(in_words(reasons), None);
             return;
         }
@@ -276,7 +276,7 @@ impl Trunk {
         } else {
             format!("“{}”", title(to))
         };
-        self.records.tell(format!("Moved “{}” to {place}.", title(key)), Some(vec![moved.back]));
+        self.records.tell(format!("Moved “{}” to {place}.", title(key)), Some(moved.back));
         self.unfold(to);
         self.go_to(key);
     }
@@ -571,8 +571,8 @@ fn Row(trunk: Trunk, key: Key, level: u8, drawn: Memo<Drawn>, tab_stop: Memo<Opt
                             type="button"
                             class="icon-button"
                             tabindex=tab
-                            title=format!("Add {}", kind.spec().label.to_lowercase())
-                            aria-label=move || format!("Add {} to {}", kind.spec().label.to_lowercase(), title.get())
+                            title=format!("Add {}", kind.spec().label.to_ascii_lowercase())
+                            aria-label=move || format!("Add {} to {}", kind.spec().label.to_ascii_lowercase(), title.get())
                             on:click=move |_| trunk.add_under(key)
                         >"+"</button>
                     })}
@@ -783,8 +783,8 @@ fn Adding(trunk: Trunk, parent: Key, level: u8, drawn: Memo<Drawn>) -> impl Into
                 <input
                     class="input row-input"
                     id=adding_id(parent)
-                    aria-label=move || format!("New {} in {}", spec.label.to_lowercase(), under.get())
-                    placeholder=format!("New {}, Enter to add", spec.label.to_lowercase())
+                    aria-label=move || format!("New {} in {}", spec.label.to_ascii_lowercase(), under.get())
+                    placeholder=format!("New {}, Enter to add", spec.label.to_ascii_lowercase())
                     maxlength=title_chars_max(kind)
                     autocomplete="off"
                     prop:value=move || title.get()
