@@ -493,7 +493,7 @@ impl Replica {
 }
 
 fn missing(key: Key) -> Reason {
-    let label = key.kind.spec().label.to_lowercase();
+    let label = key.kind.spec().label.to_ascii_lowercase();
     refusal(Code::Missing, None, format!("This {label} is not on this device any more. Nothing was changed."))
 }
 

@@ -24,12 +24,32 @@ pub struct Copy {
     pub doubted: bool,
     /// How often it was fetched anew in this conversation because its checksum differed.
     pub repairs: u32,
-    /// Records of the snapshot on its way, of this many chunks: a tab that follows knows of chunks it never read.
-    pub staged: Vec<Record>,
-    /// See `staged`.
-    pub staged_chunks: u32,
+    /// What is here of the snapshot on its way.
+    pub staged: Staged,
     /// The tidemark as last stored; it may lag, which costs nothing but a pull.
     pub stored_tidemark: Version,
+}
+
+/// A snapshot that is not complete yet. What taking it over needs is worked out as its chunks come, while the next is on its way.
+#[derive(Debug, Clone, Default)]
+pub struct Staged {
+    /// Its live records.
+    pub records: BTreeMap<Key, Arc<Record>>,
+    /// What they add up to.
+    pub sum: Sum,
+    /// Of how many chunks: a tab that follows knows of chunks it never read.
+    pub chunks: u32,
+}
+
+impl Staged {
+    /// Adds the records of a chunk. None of them comes twice: the chunks of a snapshot follow one another by (priority, id).
+    pub fn add(&mut self, records: Vec<Record>) {
+        for record in records.into_iter().filter(|record| !record.deleted) {
+            self.sum = self.sum.plus(Sum::of(&record));
+            self.records.insert(record.key(), Arc::new(record));
+        }
+        self.chunks += 1;
+    }
 }
 
 impl Copy {
@@ -117,16 +137,15 @@ impl Base {
     }
 
     /// Puts a complete snapshot in the place of whatever the scope held.
-    pub fn install(&mut self, scope: Scope, records: Vec<Record>) {
+    pub fn install(&mut self, scope: Scope, snapshot: Staged) {
         self.records.retain(|_, record| record.scope != scope);
-        // None of them comes twice: the chunks of a snapshot follow one another by (priority, id).
-        let live = records.into_iter().filter(|record| !record.deleted);
-        let live: BTreeMap<Key, Arc<Record>> = live.map(|record| (record.key(), Arc::new(record))).collect();
-        add_all(&mut self.records, live);
+        // A record of another scope by then is none of this one's, nor of its sum.
+        let whole = snapshot.records.values().all(|record| record.scope == scope);
+        add_all(&mut self.records, snapshot.records);
         let copy = self.scopes.entry(scope).or_default();
         copy.exact = false;
         copy.doubted = false;
-        copy.sum = None;
+        copy.sum = whole.then_some(snapshot.sum);
         copy.checked = false;
     }
 

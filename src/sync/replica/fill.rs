@@ -6,7 +6,7 @@ use crate::model::scope::Scope;
 use crate::sync::checksum::Sum;
 use crate::sync::mutant::{Mutant, planted};
 use crate::sync::op::Entry;
-use crate::sync::replica::base::fresh_loading;
+use crate::sync::replica::base::{Staged, fresh_loading};
 use crate::sync::replica::keep::remove_generation;
 use crate::sync::replica::stored::{
     Landing, chunk_slot, epoch_slot, place_slot, receipt_slot, row_bytes, row_slot, scope_slot,
@@ -130,8 +130,7 @@ impl Replica {
         self.keeping.head.generation = generation.saturating_add(1);
         let copy = self.base.scopes.entry(scope).or_default();
         let given_up = copy.row.loading.replace(fresh_loading(generation));
-        copy.staged.clear();
-        copy.staged_chunks = 0;
+        copy.staged = Staged::default();
         copy.row.leaving = false;
         self.talk.fetching.remove(&scope);
         let mut writes: Vec<Write> =
@@ -222,8 +221,7 @@ impl Replica {
         loading.at = Some(chunk.at);
         loading.after = chunk.next;
         loading.chunks += 1;
-        copy.staged_chunks += 1;
-        copy.staged.extend(chunk.records);
+        copy.staged.add(chunk.records);
         if chunk.next.is_none() {
             writes.extend(if self.is_ahead(scope) { self.give_up(scope) } else { self.install(scope) });
         }
@@ -243,8 +241,7 @@ impl Replica {
     /// Lets a filling on its way go.
     fn give_up(&mut self, scope: Scope) -> Vec<Write> {
         let Some(copy) = self.base.scopes.get_mut(&scope) else { return Vec::new() };
-        copy.staged.clear();
-        copy.staged_chunks = 0;
+        copy.staged = Staged::default();
         self.talk.want_follow.insert(scope);
         copy.row.loading.take().into_iter().flat_map(|loading| remove_generation(loading.generation)).collect()
     }
@@ -258,9 +255,9 @@ impl Replica {
         let old = copy.row.generation.replace(loading.generation);
         copy.row.tidemark = loading.at.unwrap_or(0);
         copy.row.epoch = epoch;
-        let records = std::mem::take(&mut copy.staged);
-        self.marked.append(&mut before.into_iter().chain(records.iter().map(|record| record.key())).collect());
-        self.base.install(scope, records);
+        let snapshot = std::mem::take(&mut copy.staged);
+        self.marked.append(&mut before.into_iter().chain(snapshot.records.keys().copied()).collect());
+        self.base.install(scope, snapshot);
         // What was offered again to a restored server was hidden while the old base still showed it.
         let hidden: Vec<Place> = self
             .outbox

@@ -6,7 +6,7 @@ use crate::model::id::OpId;
 use crate::model::record::{Key, Record};
 use crate::model::scope::Scope;
 use crate::sync::op::{Code, Reason};
-use crate::sync::replica::base::Copy;
+use crate::sync::replica::base::{Copy, Staged};
 use crate::sync::replica::stored::{
     Generation, Head, Landing, ScopeRow, Tail, chunk_in, epoch_slot, head_slot, place_in, place_slot, receipt_slot,
     row_bytes, row_in, tail_slot, under_generation,
@@ -444,8 +444,9 @@ impl Replica {
             if damaged.contains(&loading.generation) {
                 copy.row.loading = None;
             } else {
-                copy.staged = take(loading.generation);
-                copy.staged_chunks = loading.chunks;
+                copy.staged = Staged::default();
+                copy.staged.add(take(loading.generation));
+                copy.staged.chunks = loading.chunks;
             }
         }
         let Some(generation) = copy.row.generation else { return };
@@ -791,7 +792,7 @@ impl Replica {
         self.tell_stored(Database::Outbox, Vec::new());
         self.sweep();
         let unread =
-            |copy: &Copy| copy.row.loading.as_ref().is_some_and(|loading| loading.chunks != copy.staged_chunks);
+            |copy: &Copy| copy.row.loading.as_ref().is_some_and(|loading| loading.chunks != copy.staged.chunks);
         let unread: Vec<Scope> =
             self.base.scopes.iter().filter(|(_, copy)| unread(copy)).map(|(scope, _)| *scope).collect();
         for scope in unread {

@@ -561,6 +561,17 @@ fn what_a_tab_of_a_newer_build_stored_is_left_to_it() {
         world.quiesce();
         assert_eq!(world.tab(0).tray().count(), in_tray);
         assert_eq!(world.appended(0), (newer == 1).then_some(&unknown));
+        // What nobody will ever read can be given up, and does not come back.
+        let places: Vec<Place> = world.tab(0).tray().map(|refused| refused.place).collect();
+        for place in places {
+            world.tell(0, Event::DiscardUnreadable(place));
+            world.quiesce();
+            assert_eq!(world.tab(0).tray().count(), 0);
+            world.crash_tab(0);
+            world.open_tab(0);
+            world.quiesce();
+            assert_eq!(world.tab(0).tray().count(), 0);
+        }
         world.act(0, vec![Draft::set(key(Kind::Task, TASK), "title", "And on it goes")]);
         world.quiesce();
         assert_eq!(world.server_title(key(Kind::Task, TASK)), "And on it goes");

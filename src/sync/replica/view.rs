@@ -284,7 +284,7 @@ pub fn doubt(op: &Op, record: Option<&Record>) -> Option<Reason> {
             field: None,
             says: format!(
                 "This {} is gone, so the edit cannot be shown here. It is kept, and can be restored once it has been sent.",
-                op.kind.spec().label.to_lowercase()
+                op.kind.spec().label.to_ascii_lowercase()
             ),
         }),
         (Action::Set { .. }, Some(_)) => None,
