@@ -41,12 +41,15 @@ wasm-bindgen --target web --no-typescript --keep-lld-exports --no-demangle --out
   "$parts/tidemark.wasm"
 mv "$site/pkg/tidemark_bg.wasm" "$parts/tidemark.wasm"
 cp "$parts/__wasm_split.js" "$site/pkg/"
-# Only what every browser that can run Tidemark has had for years. What is left out saves a little of what a browser unpacks and
-# costs as much of what it downloads, because what is written once more packs better than what is shared. It warns of names of
-# locals, which it drops anyway.
+# Only what every browser that can run Tidemark has had for years. A browser compiles each function when it is first called, which
+# costs most of the time until a page can be used, so fewer are better: small ones are written into their callers. What is
+# larger packs better written once, and so does what `local-cse` and `memory-packing` leave alone. The device's part is
+# fetched when the page can be used, so there the number of functions and their speed count, and no bytes. It warns of names
+# of locals, which it drops anyway.
 optimise() {
-  wasm-opt -Oz --skip-pass=inlining-optimizing --skip-pass=local-cse --skip-pass=memory-packing \
-    --strip-producers --strip-target-features \
+  local how=(-Os --skip-pass=local-cse --skip-pass=memory-packing -aimfs 4 -fimfs 4 -ocimfs 50)
+  [ "${1##*/}" != split_device.wasm ] || how=(-O3)
+  wasm-opt "${how[@]}" --strip-producers --strip-target-features \
     --enable-bulk-memory --enable-bulk-memory-opt --enable-nontrapping-float-to-int --enable-sign-ext \
     --enable-mutable-globals --enable-reference-types --enable-multivalue --output "$2/pkg/${1##*/}" "$1" \
     2> >(grep -v '^warning: unknown name subsection' >&2)

@@ -214,7 +214,7 @@ pub fn InvitationPage() -> impl IntoView {
                         Ok(offer) => view! {
                             <p>
                                 <strong>{offer.by}</strong> " invites you to " <strong>{offer.workspace_name}</strong> " as "
-                                {offer.role.label().to_lowercase()} "."
+                                {offer.role.label().to_ascii_lowercase()} "."
                             </p>
                             <p class="quiet-text">"The link works until " {format::instant(offer.expires_ms)} "."</p>
                             {match person {

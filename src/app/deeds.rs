@@ -80,7 +80,7 @@ impl Did {
     /// The words before the record's name and those after it, in a sentence that began with somebody's name. A comment or a time
     /// entry goes by the name of its task.
     pub fn around(&self, kind: Kind) -> (String, String) {
-        let label = kind.spec().label.to_lowercase();
+        let label = kind.spec().label.to_ascii_lowercase();
         let of = |verb: &str| match kind {
             Kind::Comment | Kind::TimeLog => format!("{verb} a {label} on"),
             _ => verb.to_owned(),
@@ -104,7 +104,7 @@ impl Did {
                 }
                 [one] => {
                     let value = match one.spec.ty {
-                        FieldType::Choice { .. } => one.value.to_lowercase(),
+                        FieldType::Choice { .. } => one.value.to_ascii_lowercase(),
                         _ => shortened(&one.value),
                     };
                     (format!("set the {} of", label_of(one.spec)), format!(" to {value}"))
@@ -118,7 +118,7 @@ impl Did {
             Self::Moved(None) => plain("moved".to_owned()),
             Self::Deleted => plain(of("deleted")),
             Self::BroughtBack => plain(of("brought back")),
-            Self::Command(label) => plain(label.to_lowercase()),
+            Self::Command(label) => plain(label.to_ascii_lowercase()),
         }
     }
 
@@ -135,7 +135,7 @@ impl Did {
             Self::Moved(None) => "moved it".to_owned(),
             Self::Deleted => "deleted it".to_owned(),
             Self::BroughtBack => "brought it back".to_owned(),
-            Self::Command(label) => label.to_lowercase(),
+            Self::Command(label) => label.to_ascii_lowercase(),
         }
     }
 }
@@ -152,7 +152,7 @@ fn told<'v>(records: Records, kind: Kind, fields: impl Iterator<Item = (&'v Name
 
 /// What a field is called inside a sentence.
 fn label_of(spec: &FieldSpec) -> String {
-    let label = spec.label.to_lowercase();
+    let label = spec.label.to_ascii_lowercase();
     if matches!(spec.ty, FieldType::Date) { format!("{label} date") } else { label }
 }
 
@@ -189,7 +189,7 @@ pub fn op_in_words(op: &Op, name: &str) -> String {
     let kind = op.kind.spec();
     let name = shortened(name);
     match &op.action {
-        Action::Create { .. } => format!("New {}: “{name}”", kind.label.to_lowercase()),
+        Action::Create { .. } => format!("New {}: “{name}”", kind.label.to_ascii_lowercase()),
         Action::Set { changes } => {
             let labels: Vec<_> = changes
                 .keys()
@@ -216,7 +216,7 @@ pub fn name_of<'o>(records: Records, op: &Op, others: impl IntoIterator<Item = &
     let in_others = || others.into_iter().filter(|other| other.key() == op.key()).find_map(named_in);
     here.or_else(|| named_in(op))
         .or_else(in_others)
-        .unwrap_or_else(|| format!("{} that is not on this device", op.kind.spec().label.to_lowercase()))
+        .unwrap_or_else(|| format!("{} that is not on this device", op.kind.spec().label.to_ascii_lowercase()))
 }
 
 /// The name an edit gives its record, or saw it have.

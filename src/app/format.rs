@@ -12,6 +12,15 @@ pub fn instant(ms: i64) -> String {
     format!("{}, {hour:02}:{minute:02} UTC", in_words(at.day))
 }
 
+/// In lower case, for ordering names. The browser's own: Rust's tables for it would be four kilobytes of a first visit.
+pub fn lower(text: &str) -> String {
+    #[cfg(feature = "hydrate")]
+    let lower = js_sys::JsString::from(text).to_lower_case().into();
+    #[cfg(not(feature = "hydrate"))]
+    let lower = text.to_lowercase();
+    lower
+}
+
 /// How long ago something was: `just now`, `5 min ago`, `3 h ago`, `2 days ago`; after a week the instant itself.
 pub fn ago(at_ms: i64, now_ms: i64) -> String {
     match now_ms.saturating_sub(at_ms) / 60_000 {

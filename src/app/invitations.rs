@@ -29,12 +29,12 @@ pub fn OpenInvitations() -> impl IntoView {
     let answer = ask.value();
     let row = move |open: OpenInvitation| {
         let whom = open.email.unwrap_or_else(|| "Whoever has the link".to_owned());
-        let label = format!("Withdraw the invitation for {}", whom.to_lowercase());
+        let label = format!("Withdraw the invitation for {}", whom.to_ascii_lowercase());
         let (id, by) = (open.id, open.by);
         view! {
             <li class="row">
                 <div class="row-main">
-                    <p>{whom} ", as " {open.role.label().to_lowercase()}</p>
+                    <p>{whom} ", as " {open.role.label().to_ascii_lowercase()}</p>
                     <p class="quiet-text">"By " {move || member_name(records, Some(by.into()))} " · until " {format::instant(open.expires_ms)}</p>
                 </div>
                 <Confirm

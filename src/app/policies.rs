@@ -92,7 +92,7 @@ fn OneField(kind: Kind, field: &'static FieldSpec) -> impl IntoView {
             <Show when=move || may.get()>
                 <select
                     class="input"
-                    aria-label=format!("Rule of {}: {}", kind.spec().label.to_lowercase(), field.label)
+                    aria-label=format!("Rule of {}: {}", kind.spec().label.to_ascii_lowercase(), field.label)
                     prop:value=move || rule.get().name()
                     on:change=move |event| {
                         if let Some(chosen) = Rule::from_name(&event_target_value(&event)) {

@@ -7,6 +7,7 @@ use crate::api::ApiError;
 use crate::api::review::Activity;
 use crate::api::seed::{Seed, Viewer};
 use crate::api::workspace::Presence;
+use crate::app::format;
 use crate::model::catalog::Kind;
 use crate::model::choice::{ConflictClass, ConflictState, Priority, Status as TaskStatus, WidgetSort};
 use crate::model::id::{IntentId, MemberId, OpId};
@@ -685,14 +686,18 @@ pub fn title_of(record: &Record) -> String {
         Kind::TimeLog => record.text("note"),
         _ => record.text("title"),
     };
-    if title.is_empty() { format!("Untitled {}", record.kind.spec().label.to_lowercase()) } else { title.to_owned() }
+    if title.is_empty() {
+        format!("Untitled {}", record.kind.spec().label.to_ascii_lowercase())
+    } else {
+        title.to_owned()
+    }
 }
 
 /// In which lists a record stands, and where in each.
 fn places(record: &Record) -> Vec<(ListOf, Order)> {
     let mut places = Vec::with_capacity(4);
     let order = Order::Words(match (record.kind, record.get("rank")) {
-        (Kind::Member | Kind::Tag | Kind::Team, _) => title_of(record).to_lowercase().into(),
+        (Kind::Member | Kind::Tag | Kind::Team, _) => format::lower(&title_of(record)).into(),
         (_, Value::Text(rank)) => Arc::clone(rank),
         _ => Arc::default(),
     });

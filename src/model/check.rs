@@ -245,7 +245,7 @@ pub fn size_bytes(value: &Value) -> usize {
 
 /// A label inside a sentence.
 fn lower(label: &str) -> String {
-    label.to_lowercase()
+    label.to_ascii_lowercase()
 }
 
 #[cfg(test)]
@@ -322,6 +322,14 @@ mod tests {
             ("step", a.to_uppercase().into(), a.into()),
         ] {
             assert_eq!(check(Kind::Task, name, value), Ok(stored), "{name}");
+        }
+    }
+
+    #[test]
+    fn labels_are_plain_english() {
+        for spec in Kind::ALL.iter().map(|kind| kind.spec()) {
+            let fields = spec.fields.iter().map(|field| field.label);
+            assert!([spec.label, spec.plural].into_iter().chain(fields).all(str::is_ascii), "{}", spec.name);
         }
     }
 

@@ -195,7 +195,7 @@ impl Editing {
         let Some(Typed { text, reads, .. }) = self.typed.try_get_untracked().flatten() else { return };
         if matches!(self.spec.ty, FieldType::LongText { .. }) {
             if self.records.peek(self.key).is_none() {
-                let kind = self.key.kind.spec().label.to_lowercase();
+                let kind = self.key.kind.spec().label.to_ascii_lowercase();
                 let label = self.spec.label;
                 self.say(format!(
                     "This {kind} is not on this device any more. What you wrote in {label} is kept in this browser, for when it comes back."
@@ -387,7 +387,7 @@ fn LongText(editing: Editing) -> impl IntoView {
             open.set(true);
         }
     });
-    let label = editing.spec.label.to_lowercase();
+    let label = editing.spec.label.to_ascii_lowercase();
     let begin = move || {
         open.set(true);
         dom::focus(editing.id());
@@ -555,7 +555,7 @@ fn Several(editing: Editing, to: Kind) -> impl IntoView {
         Kind::Member => member_name(records, Some(id)),
         _ => records.title(Key::new(to, id)).get(),
     };
-    let label = editing.spec.label.to_lowercase();
+    let label = editing.spec.label.to_ascii_lowercase();
     let with = move |change: &dyn Fn(&mut Vec<RecordId>)| {
         let mut ids = chosen.get_untracked();
         change(&mut ids);

@@ -300,7 +300,7 @@ fn Versus(
     };
     let start = StoredValue::new(start);
     let written = move || take.with(|take| if let Take::Written(text) = take { text.clone() } else { String::new() });
-    let label_of_box = StoredValue::new(format!("Combined {}", label.to_lowercase()));
+    let label_of_box = StoredValue::new(format!("Combined {}", label.to_ascii_lowercase()));
     let group_of_theirs = group.clone();
     let group_of_written = group.clone();
     view! {

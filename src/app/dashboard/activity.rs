@@ -112,7 +112,7 @@ fn deed_line(records: Records, deed: Arc<Deed>, now: ServerTime) -> AnyView {
         let Deed { entry, before, title, .. } = &*deed;
         let name = match records.get(about).with(Option::is_some) {
             true => records.title(about).get(),
-            false if title.is_empty() => about.kind.spec().label.to_lowercase(),
+            false if title.is_empty() => about.kind.spec().label.to_ascii_lowercase(),
             false => title.clone(),
         };
         let did = Did::by_entry(records, entry, *before).around(entry.kind);
