@@ -232,6 +232,24 @@ export class Person {
     await this.context.unroute("**/api/sync/**");
   }
 
+  /** What this address answers comes only once the function that is returned is called, which waits until it has. */
+  async holdAnswers(address: string): Promise<() => Promise<void>> {
+    let release!: () => void;
+    const released = new Promise<void>((done) => (release = done));
+    const passing: Promise<unknown>[] = [];
+    await this.context.route(address, (route) => {
+      const asked = route.request();
+      const passed = released.then(() => route.continue()).then(() => asked.response());
+      passing.push(passed.then((answer) => answer?.finished()));
+    });
+    return async () => {
+      expect(passing, `nobody asked for ${address}`).not.toHaveLength(0);
+      release();
+      await Promise.all(passing);
+      await this.context.unroute(address);
+    };
+  }
+
   /** WebSockets are refused from now on; everything else passes. */
   refuseSockets(): void {
     this.networkMayFail = true;

@@ -1,0 +1,75 @@
+// A page whose program, or the answer it asked for, comes late.
+import { expect, test } from "./fixtures.ts";
+import { expectAlive, PASSWORD } from "./person.ts";
+import { expectSync, ProjectScreen } from "./project.ts";
+
+const PROGRAM = "**/pkg/*.wasm";
+
+test("what is typed before the sign-in page is alive stays", async ({ member, stranger }) => {
+  const ada = await member("Ada");
+  const tablet = await stranger("Tablet");
+  const { page } = tablet;
+  const arrive = await tablet.holdAnswers(PROGRAM);
+  await page.goto("/sign-in");
+  await page.getByLabel("Email").fill(ada.email);
+  await page.getByLabel("Password").fill(PASSWORD);
+  await arrive();
+  await expectAlive(page);
+  await expect(page.getByLabel("Email")).toHaveValue(ada.email);
+  await expect(page.getByLabel("Password")).toHaveValue(PASSWORD);
+  await page.getByRole("button", { name: "Sign in" }).click();
+  await expectSync(page, "live");
+});
+
+test("what is typed and chosen before a task is alive is an edit once it is", async ({ member, stranger }) => {
+  const ada = await member("Ada");
+  const hers = await ProjectScreen.makeCable(ada.page);
+  await hers.open("Walk the route");
+  const address = ada.page.url();
+
+  // Without a service worker, which would have the program at hand.
+  const tablet = await stranger("Tablet");
+  const { page } = tablet;
+  await tablet.call("sign-in", { email: ada.email, password: PASSWORD });
+  const arrive = await tablet.holdAnswers(PROGRAM);
+  await page.goto(address);
+  const there = new ProjectScreen(page);
+  await there.line("title").fill("Walk the whole route");
+  await there.choose("priority", "High");
+  await page.getByLabel("New comment").fill("The gate is locked.");
+  await arrive();
+  await expectAlive(page);
+  await expect(page.getByLabel("New comment")).toHaveValue("The gate is locked.");
+  await page.getByRole("button", { name: "Comment", exact: true }).click();
+  await expectSync(page, "live");
+  await expect(hers.line("title")).toHaveValue("Walk the whole route");
+  await expect(hers.line("priority").locator("option:checked")).toHaveText("High");
+  await expect(ada.page.getByText("The gate is locked.")).toBeVisible();
+});
+
+test("an answer that comes after its page was left breaks nothing", async ({ member }) => {
+  const ada = await member("Ada");
+  const { page } = ada;
+  const go = async (name: string) => {
+    await page.getByRole("navigation", { name: "Main" }).getByRole("link", { name, exact: true }).click();
+    await expect(page.getByRole("heading", { level: 1 })).toBeVisible();
+  };
+  await ada.go("/members");
+  for (const { on, asks, button } of [
+    { on: "Members", asks: "**/api/invitation/list", button: "Show open invitations" },
+    { on: "Members", asks: "**/api/invitation/create", button: "Make an invitation" },
+    { on: "Members", asks: "**/api/quarantine/list", button: "Show quarantined edits" },
+    { on: "Sync centre", asks: "**/api/session/list", button: "Show where you are signed in" },
+  ]) {
+    await go(on);
+    const answer = await ada.holdAnswers(asks);
+    const asked = page.waitForRequest(asks);
+    await page.getByRole("button", { name: button }).click();
+    await asked;
+    await go("Projects");
+    await answer();
+  }
+  // It still does what it is told.
+  await ProjectScreen.makeEmpty(page, "North shore cable");
+  await expectSync(page, "live");
+});
