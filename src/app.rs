@@ -57,6 +57,12 @@ pub fn bare_shell(options: LeptosOptions) -> impl IntoView {
 }
 
 fn document_around(options: LeptosOptions, boot: &'static str, title: AnyView, body: AnyView) -> impl IntoView {
+    // The program runs only once its loader is here too, which is named last of all that a page needs, behind files that are wanted
+    // later. Naming it first as well lets the program begin sooner.
+    let scripts = view! { <HydrationScripts options=options.clone()/> };
+    let loader = use_context::<leptos::WasmSplitManifest>()
+        .map(|manifest| manifest.0.with_value(|(folder, _, loader)| format!("{folder}/{loader}")))
+        .map(|href| view! { <link rel="modulepreload" href=href crossorigin=leptos::nonce::use_nonce()/> });
     let padding = use_context::<Padding>().map(|Padding(make)| view! { <meta name="padding" content=make()/> });
     view! {
         <!DOCTYPE html>
@@ -73,8 +79,9 @@ fn document_around(options: LeptosOptions, boot: &'static str, title: AnyView, b
                 <link rel="manifest" href="/manifest.webmanifest"/>
                 {title}
                 <theme::BeforePaint/>
-                <HashedStylesheet options=options.clone() id="leptos"/>
-                <HydrationScripts options/>
+                <HashedStylesheet options id="leptos"/>
+                {loader}
+                {scripts}
                 <MetaTags/>
             </head>
             <body>{body}</body>
