@@ -245,6 +245,11 @@ impl Records {
         self.tables.with_value(|tables| tables.rows.get(&key).and_then(|row| row.record.clone()))
     }
 
+    /// Every record that is here, not followed.
+    pub fn peek_all(self) -> Vec<Arc<Record>> {
+        self.tables.with_value(|tables| tables.rows.values().filter_map(|row| row.record.clone()).collect())
+    }
+
     /// What of the record is not on the server yet.
     pub fn waiting(self, key: Key) -> Signal<Waiting> {
         let row = self.row(key);

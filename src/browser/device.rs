@@ -19,7 +19,7 @@ use crate::browser::tabs::Tabs;
 use crate::browser::worker::Worker;
 use crate::browser::{clock, file, profile};
 use crate::model::id::{IntentId, OpId};
-use crate::model::record::Key;
+use crate::model::record::{Key, Record};
 use crate::model::scope::Scope;
 use crate::sync::op::Reason;
 use crate::sync::replica::{
@@ -60,6 +60,8 @@ pub struct Device {
     stepping: Cell<bool>,
     /// The databases that have not been read yet.
     unread: Cell<u32>,
+    /// What the server drew on this page, until the replica knows of it.
+    drawn: RefCell<Vec<Arc<Record>>>,
     /// Records that are not shown yet, because the page the server rendered is newer than the copy; `None` once it has
     /// caught up.
     held_back: RefCell<Option<BTreeSet<Key>>>,
@@ -84,6 +86,8 @@ pub struct Device {
 /// Opens this person's copy and gives the screens their device.
 pub async fn start(records: Records, viewer: Viewer, worker: Option<Rc<Worker>>) {
     let (workspace, member) = (viewer.workspace, viewer.member);
+    // Nothing that is stored here is on the screens yet.
+    let drawn = records.peek_all();
     // The device that the answers of its parts go to exists a moment after them.
     let place: Rc<RefCell<Weak<Device>>> = Rc::default();
     let tell = move |place: &Rc<RefCell<Weak<Device>>>| {
@@ -104,6 +108,7 @@ pub async fn start(records: Records, viewer: Viewer, worker: Option<Rc<Worker>>)
         events: RefCell::default(),
         stepping: Cell::new(false),
         unread: Cell::new(0),
+        drawn: RefCell::new(drawn),
         held_back: RefCell::new(Some(BTreeSet::new())),
         acting: Cell::new(None),
         refused: RefCell::default(),
@@ -202,6 +207,7 @@ impl Device {
             self.records.set_complete(*scope);
         }
         self.describe();
+        self.tell(Event::Drawn(self.drawn.take()));
         self.records.attach(Arc::new(Handle(SendWrapper::new(self.clone()))), None);
     }
 

@@ -4,7 +4,7 @@
 use crate::model::choice::Role;
 use crate::model::id::{MemberId, OpId, WorkspaceId};
 use crate::model::kinds::Kind;
-use crate::model::record::{Key, Version};
+use crate::model::record::{Key, Record, Version};
 use crate::server::core::{Clock, Core, CoreError, NewWorkspace, SystemChange};
 use crate::server::hub::{Subscriber, Subscription};
 use crate::server::store::sqlite::Sqlite;
@@ -41,6 +41,9 @@ impl Clock for VirtualClock {
         self.0.load(Ordering::Relaxed)
     }
 }
+
+/// How many records of a kind a page shows.
+const DRAWN_MAX: usize = 20;
 
 /// Something the server's core did that no fault of the plan explains.
 pub fn unexpected(error: impl std::fmt::Debug) -> Broken {
@@ -298,6 +301,22 @@ impl Server {
     pub fn update(&mut self) {
         self.updates = (self.updates + 1).min(UPDATES_MAX);
         self.crash();
+    }
+
+    /// What the server draws on this member's page: some of what they may see.
+    ///
+    /// # Errors
+    /// When the core fails in a way that no fault explains.
+    pub async fn drawn(&self, member: MemberId) -> Result<Vec<Arc<Record>>, Broken> {
+        let mut drawn = Vec::new();
+        for kind in [Kind::Project, Kind::Phase, Kind::Step, Kind::Task, Kind::Note] {
+            match self.core.records_of(self.workspace, member, &Select::Kind(kind), DRAWN_MAX).await {
+                Ok(records) => drawn.extend(records.into_iter().map(Arc::new)),
+                Err(CoreError::NotAMember) => return Ok(Vec::new()),
+                Err(error) => return Err(unexpected(error)),
+            }
+        }
+        Ok(drawn)
     }
 
     /// A change of the server's own: somebody leaves, or comes back.

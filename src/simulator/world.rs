@@ -2,6 +2,7 @@
 //! seed, and nothing runs beside anything else, so that a seed is the same history every time.
 
 mod decide;
+mod page;
 
 use crate::model::choice::Role;
 use crate::model::id::{DeviceId, IntentId, OpId};
@@ -362,7 +363,8 @@ impl World {
             }
             Next::Load(id, database) => {
                 let slots = self.devices[id.device].disk.all(database);
-                self.tell(id, Event::Loaded(database, slots)).await
+                self.tell(id, Event::Loaded(database, slots)).await?;
+                if database == Database::Base { self.draw(id).await } else { Ok(()) }
             }
             Next::Read(id, database, saves, slots) => {
                 own_slots(database, slots.iter())?;

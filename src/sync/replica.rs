@@ -124,6 +124,7 @@ impl Replica {
             Event::Discard(op) => self.discard(op),
             Event::DiscardUnreadable(place) => self.discard_unreadable(place),
             Event::Import(ops) => self.import(ops),
+            Event::Drawn(records) => self.drawn(records),
             Event::Open(scope) => self.open(scope),
             Event::Connected => self.connected(),
             Event::Disconnected => self.disconnected(),

@@ -66,17 +66,58 @@ pub struct Base {
     pub records: BTreeMap<Key, Arc<Record>>,
     /// By scope.
     pub scopes: BTreeMap<Scope, Copy>,
+    /// Records that the server drew on this page and that have not arrived here yet, or in an older state. They are no part of the
+    /// copy: not stored, not summed. What a person does to them meanwhile is as good an edit as any.
+    rendered: BTreeMap<Key, Arc<Record>>,
 }
 
 impl Base {
     /// The confirmed record.
     pub fn get(&self, key: Key) -> Option<&Arc<Record>> {
-        self.records.get(&key)
+        match (self.records.get(&key), self.rendered.get(&key)) {
+            (Some(held), Some(rendered)) if rendered.seq > held.seq => Some(rendered),
+            (held, rendered) => held.or(rendered),
+        }
+    }
+
+    /// Takes in what the server drew, as far as it is ahead of what is here; says what that changes.
+    pub fn draw(&mut self, records: Vec<Arc<Record>>, epoch: Option<u64>) -> Vec<Key> {
+        let ahead = |record: &Record| {
+            let copy = self.scopes.get(&record.scope).filter(|copy| copy.follows(epoch));
+            // A complete copy from after it was drawn, without it: somebody has deleted it.
+            let gone = copy.is_some_and(|copy| copy.row.tidemark >= record.seq);
+            let held = self.records.get(&record.key());
+            !record.deleted && held.map_or(!gone, |held| record.seq > held.seq)
+        };
+        let ahead: Vec<_> = records.into_iter().filter(|record| ahead(record)).collect();
+        let keys = ahead.iter().map(|record| record.key()).collect();
+        self.rendered.extend(ahead.into_iter().map(|record| (record.key(), record)));
+        keys
+    }
+
+    /// Every key of a record that is here.
+    pub fn keys(&self) -> impl Iterator<Item = Key> {
+        self.records.keys().chain(self.rendered.keys()).copied()
+    }
+
+    /// Forgets what the server drew of scopes that it does not let this member see any more, and that never were here.
+    pub fn forget_drawn(&mut self, sees: impl Fn(Scope) -> bool) -> Vec<Key> {
+        let scopes = &self.scopes;
+        let gone = |record: &Record| !sees(record.scope) && !scopes.contains_key(&record.scope);
+        let keys = self.rendered.extract_if(.., |_, record| gone(record)).map(|(key, _)| key);
+        keys.collect()
+    }
+
+    /// Forgets everything, because it is read from the disk anew; hands back what the server drew, which is not there.
+    pub fn read_anew(&mut self) -> Vec<Arc<Record>> {
+        std::mem::take(self).rendered.into_values().collect()
     }
 
     /// Applies an entry; applying it again, or after a newer one, changes nothing.
     pub fn apply(&mut self, entry: &Entry) {
         let key = entry.key();
+        // From here on its entries say what it is, one after the other.
+        self.rendered.remove(&key);
         let before = self.records.get(&key).map(|record| Sum::of(record)).filter(|_| self.is_summed(entry.scope));
         match &entry.effect {
             Effect::Delete => {
@@ -133,12 +174,23 @@ impl Base {
 
     /// The keys of a scope's records.
     pub fn keys_in(&self, scope: Scope) -> Vec<Key> {
-        self.in_scope(scope).map(|record| record.key()).collect()
+        let drawn = self.rendered.values().filter(|record| record.scope == scope);
+        self.in_scope(scope).chain(drawn).map(|record| record.key()).collect()
+    }
+
+    /// Another tab has stored this of a record.
+    pub fn hear(&mut self, key: Key, record: Option<Record>) {
+        self.rendered.remove(&key);
+        match record {
+            Some(record) => self.records.insert(key, Arc::new(record)),
+            None => self.records.remove(&key),
+        };
     }
 
     /// Puts a complete snapshot in the place of whatever the scope held.
     pub fn install(&mut self, scope: Scope, snapshot: Staged) {
         self.records.retain(|_, record| record.scope != scope);
+        self.rendered.retain(|_, record| record.scope != scope);
         // A record of another scope by then is none of this one's, nor of its sum.
         let whole = snapshot.records.values().all(|record| record.scope == scope);
         add_all(&mut self.records, snapshot.records);
@@ -152,6 +204,7 @@ impl Base {
     /// Lets a scope go, with all its records.
     pub fn purge(&mut self, scope: Scope) {
         self.records.retain(|_, record| record.scope != scope);
+        self.rendered.retain(|_, record| record.scope != scope);
         self.scopes.remove(&scope);
     }
 

@@ -2,7 +2,7 @@
 //! carries these out with IndexedDB, sockets and a broadcast channel, the simulator with vectors and a seeded clock.
 
 use crate::model::id::{DeviceId, IntentId, MemberId, OpId, WorkspaceId};
-use crate::model::record::Key;
+use crate::model::record::{Key, Record};
 use crate::model::scope::Scope;
 use crate::sync::op::Reason;
 use crate::sync::replica::draft::Draft;
@@ -11,6 +11,7 @@ use crate::sync::replica::status::Status;
 use crate::sync::wire::SnapshotWanted;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 /// Whose copy this is. Both databases are named after workspace, member: nobody else's are ever opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -309,6 +310,8 @@ pub enum Event {
     DiscardUnreadable(Place),
     /// Frozen ops from an exported file.
     Import(Vec<Vec<u8>>),
+    /// What the server drew on this page: it may not have arrived here yet, and a person may edit it all the same.
+    Drawn(Vec<Arc<Record>>),
     /// A person looks at this scope: fetch it first.
     Open(Scope),
     /// The channel stands; nothing was said on it yet.

@@ -1,7 +1,7 @@
 //! How scopes come and go: snapshots that are fetched in chunks, stored under a generation of their own and take over by
 //! one write; frames that move a tidemark on; scopes that are left; a server whose history was replaced; checksums.
 
-use crate::model::record::{Key, Version};
+use crate::model::record::{Key, Record, Version};
 use crate::model::scope::Scope;
 use crate::sync::checksum::Sum;
 use crate::sync::mutant::{Mutant, planted};
@@ -15,6 +15,7 @@ use crate::sync::replica::talk::Theirs;
 use crate::sync::replica::{Effect, Incident, Pending, PendingState, Place, Replica, Slot, Table, Write};
 use crate::sync::wire::{Frame, SnapshotChunk, SnapshotWanted, decode};
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 /// How often in one conversation a scope is fetched anew because its checksum differs: a repair that does not help is an
 /// error of ours, which more downloads would not mend.
@@ -137,6 +138,12 @@ impl Replica {
             given_up.into_iter().flat_map(|loading| remove_generation(loading.generation)).collect();
         writes.extend(self.scope_write(scope));
         self.save_base(writes);
+    }
+
+    /// The server drew these on the page.
+    pub(super) fn drawn(&mut self, records: Vec<Arc<Record>>) {
+        let keys = self.base.draw(records, self.keeping.head.epoch);
+        self.marked.extend(keys);
     }
 
     /// A person looks at this scope: it comes first.

@@ -349,10 +349,10 @@ impl Replica {
     }
 
     fn base_loaded(&mut self, rows: Vec<(Slot, Vec<u8>)>) {
-        let before: Vec<Key> = self.base.records.keys().copied().collect();
+        let before: Vec<Key> = self.base.keys().collect();
         let theirs_repairs: BTreeMap<Scope, u32> =
             self.base.scopes.iter().map(|(scope, copy)| (*scope, copy.repairs)).collect();
-        self.base = Default::default();
+        let drawn = self.base.read_anew();
         self.keeping.head = Head::default();
         self.keeping.head_stored = None;
         self.keeping.landings.clear();
@@ -408,6 +408,8 @@ impl Replica {
         for scope in scopes {
             self.shelve(scope, &mut chunks, &mut changes, &damaged);
         }
+        let drawn = self.base.draw(drawn, self.keeping.head.epoch);
+        self.marked.extend(drawn);
         self.keeping.orphans = chunks.keys().map(|(generation, _)| *generation).chain(changes.into_keys()).collect();
         self.keeping.orphans.extend(damaged);
         for pending in self.outbox.iter_mut() {
@@ -643,12 +645,8 @@ impl Replica {
                     };
                     copy.sum = None;
                     match bytes.as_deref().map(read_row) {
-                        Some(Ok(Some(record))) => {
-                            self.base.records.insert(key, Arc::new(record));
-                        }
-                        Some(Ok(None)) | None => {
-                            self.base.records.remove(&key);
-                        }
+                        Some(Ok(record)) => self.base.hear(key, record),
+                        None => self.base.hear(key, None),
                         Some(Err(_)) => self.effects.push(Effect::Report(Incident::Stored(slot))),
                     }
                     self.mark(key);
@@ -857,6 +855,9 @@ impl Replica {
             }
             Notice::Alive { live, head } if self.keeping.tab == Tab::Follows => {
                 self.keeping.owner = Some(live);
+                if live == Alive::Revoked {
+                    self.marked.extend(self.base.forget_drawn(|_| false));
+                }
                 self.talk.head = self.talk.head.max(head);
                 self.effects.push(listen());
             }

@@ -520,6 +520,8 @@ impl Replica {
         for scope in gone {
             self.leave(scope);
         }
+        let theirs = &self.talk.theirs;
+        self.marked.extend(self.base.forget_drawn(|scope| theirs.contains_key(&scope)));
         if self.talk.frozen {
             if planted(Mutant::SkipNewer) {
                 let mut writes = Vec::new();
@@ -571,6 +573,7 @@ impl Replica {
             Refusal::Revoked => {
                 self.talk.stop = Some(Stop::Revoked);
                 self.talk.knows_epoch = None;
+                self.marked.extend(self.base.forget_drawn(|_| false));
             }
             Refusal::UpdateNeeded => self.talk.stop = Some(Stop::UpdateNeeded),
             Refusal::Malformed => self.unreadable(says),

@@ -6,6 +6,7 @@ mod world;
 use super::*;
 use crate::model::choice::Status as TaskStatus;
 use crate::model::id::{IntentId, RecordId};
+use crate::model::record::Field;
 use crate::model::value::Value;
 use crate::sync::op::{Code, Outcome};
 use crate::sync::wire::SCOPES_MAX;
@@ -576,6 +577,70 @@ fn what_a_tab_of_a_newer_build_stored_is_left_to_it() {
         world.quiesce();
         assert_eq!(world.server_title(key(Kind::Task, TASK)), "And on it goes");
     }
+}
+
+/// A second device, on which nothing has arrived, with a page that the server drew a moment ago.
+fn world_with_a_page() -> World {
+    let mut world = World::new(1, &[1, 1]);
+    world.open_tab(0);
+    world.quiesce();
+    world.act(0, tree());
+    world.quiesce();
+    world.line_is(false);
+    world.open_tab(1);
+    world.settle_storage();
+    let keys = [key(Kind::Project, PROJECT), key(Kind::Phase, PHASE), key(Kind::Step, STEP), key(Kind::Task, TASK)];
+    let drawn = keys.iter().filter_map(|key| world.tab(0).view(*key)).collect();
+    world.tell(1, Event::Drawn(drawn));
+    world
+}
+
+#[test]
+fn what_the_server_drew_can_be_edited_before_it_has_arrived() {
+    let mut world = world_with_a_page();
+    let task = key(Kind::Task, TASK);
+    assert_eq!(world.act(1, vec![Draft::set(task, "title", "Dig deeper")]), []);
+    assert_eq!(
+        world.act(1, vec![Draft::create(Kind::Task, rid(0x41)).with("title", "New").with("step", rid(STEP))]),
+        []
+    );
+    world.settle_storage();
+    let shown = world.tab(1).shown(task);
+    assert_eq!(shown.record.map(|record| record.text("title").to_owned()), Some("Dig deeper".to_owned()));
+    assert!(shown.waiting.holds("title"));
+    // The edit is stored; what the page showed is not, so the next page has to bring it again.
+    world.crash_tab(1);
+    world.open_tab(1);
+    world.settle_storage();
+    assert_eq!((world.tab(1).pending().count(), world.tab(1).view(task)), (2, None));
+    world.line_is(true);
+    world.quiesce();
+    assert_eq!(world.server_title(task), "Dig deeper");
+    assert_eq!(world.server_title(key(Kind::Task, 0x41)), "New");
+    world.check();
+}
+
+#[test]
+fn what_the_server_drew_gives_way_to_what_arrives() {
+    let mut world = world_with_a_page();
+    let (task, step) = (key(Kind::Task, TASK), key(Kind::Step, STEP));
+    assert!(world.tab(1).view(task).is_some());
+    world.line_is(true);
+    world.act(0, vec![Draft::Delete { key: task }, Draft::set(step, "title", "South")]);
+    world.quiesce();
+    assert_eq!(world.tab(1).view(task), None);
+    assert_eq!(world.tab(1).view(step).map(|record| record.text("title").to_owned()), Some("South".to_owned()));
+    world.check();
+    // A page that is ahead of a complete copy, and one that is behind it.
+    world.line_is(false);
+    let before = world.tab(1).view(step).expect("it is here");
+    let mut ahead = (*before).clone();
+    ahead.seq += 5;
+    ahead.fields.insert("title".into(), Field { value: "West".into(), version: ahead.seq });
+    let gone = Record { id: rid(0x99), seq: 1, ..ahead.clone() };
+    world.tell(1, Event::Drawn(vec![Arc::new(ahead), Arc::new(gone)]));
+    assert_eq!(world.tab(1).view(step).map(|record| record.text("title").to_owned()), Some("West".to_owned()));
+    assert_eq!(world.tab(1).view(key(Kind::Step, 0x99)), None, "a complete copy would have it");
 }
 
 #[test]

@@ -126,7 +126,7 @@ impl View {
 
     /// Every record of a kind, by id.
     pub fn of_kind(&self, base: &Base, kind: Kind) -> Vec<Key> {
-        let mut keys: BTreeSet<Key> = base.records.range(span(kind)).map(|(key, _)| *key).collect();
+        let mut keys: BTreeSet<Key> = base.keys().filter(|key| key.kind == kind).collect();
         for (key, overlay) in self.overlays.range(span(kind)) {
             if overlay.record.is_some() {
                 keys.insert(*key)
@@ -140,7 +140,7 @@ impl View {
 
     /// Every record that is seen.
     pub fn keys(&self, base: &Base) -> BTreeSet<Key> {
-        let mut keys: BTreeSet<Key> = base.records.keys().copied().collect();
+        let mut keys: BTreeSet<Key> = base.keys().collect();
         keys.extend(self.overlays.keys());
         keys.retain(|key| self.raw(base, *key).is_some() && !self.is_buried(*key));
         keys
