@@ -16,6 +16,8 @@ const TIMES = 40;
 const CROSSINGS = 200;
 /** Edits that an open tab sees: one every three and a half seconds for an hour. */
 const WORKED = 1_000;
+/** How often an empty browser gets everything. */
+const FIRST_SYNCS = 7;
 /** The largest workspace takes its time. */
 const WAIT_MS = 120_000;
 
@@ -80,17 +82,44 @@ async function firstVisit(server: Server, browser: Browser): Promise<void> {
   await person.leave();
 }
 
-/** An empty browser gets everything. */
+/** An empty browser gets everything, several times, with nothing between it and the server: the line that people have here would be
+ *  one more program on the same processors. The page itself notes when it is alive and when it says that nothing is missing. */
 async function firstSync(server: Server, browser: Browser, tasks: number): Promise<void> {
-  const person = await sit("Maria", MANAGER, server, browser, "forgotten");
-  const from = performance.now();
-  await person.go("/sync");
-  const usable = performance.now() - from;
-  await person.page.getByText("This copy is up to date").waitFor({ timeout: WAIT_MS });
-  const all = performance.now() - from;
+  const times: { usable: number; all: number }[] = [];
+  for (let nth = 0; nth < FIRST_SYNCS; nth += 1) {
+    const context = await browser.newContext({ baseURL: server.url });
+    const signedIn = await context.request.post("/api/sign-in", {
+      form: { email: MANAGER, password: DEMO_PASSWORD },
+      headers: { accept: "application/json", origin: server.url },
+    });
+    if (!signedIn.ok()) throw new Error(`nobody is signed in: ${await signedIn.text()}`);
+    const page = await context.newPage();
+    await page.addInitScript(() => {
+      const note = (mark: string) => {
+        if (performance.getEntriesByName(mark).length === 0) performance.mark(mark);
+      };
+      new MutationObserver(() => {
+        if (document.documentElement?.hasAttribute("data-alive")) note("alive");
+        if (document.querySelector("main")?.textContent.includes("This copy is up to date")) note("up to date");
+      }).observe(document, { subtree: true, childList: true, attributes: true, characterData: true });
+    });
+    await page.goto("/sync", { waitUntil: "commit" });
+    const marked = await page.waitForFunction(
+      () => {
+        const [alive, all] = ["alive", "up to date"].map((mark) => performance.getEntriesByName(mark)[0]?.startTime);
+        return alive !== undefined && all !== undefined ? { usable: alive, all } : undefined;
+      },
+      undefined,
+      { polling: 100, timeout: WAIT_MS },
+    );
+    times.push((await marked.jsonValue())!);
+    await context.close();
+  }
+  const middle = (values: number[]) => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)]!.toFixed(0);
+  const [all, usable] = [middle(times.map(({ all }) => all)), middle(times.map(({ usable }) => usable))];
   const budget = tasks === 10_000 ? "< 1 s" : "< 6 s, usable after 1 s";
-  tell(`first sync of ${tasks.toLocaleString("en")} records into an empty browser`, `${all.toFixed(0)} ms, usable after ${usable.toFixed(0)} ms`, budget);
-  await person.leave();
+  const records = tasks.toLocaleString("en");
+  tell(`first sync of ${records} records into an empty browser, median of ${FIRST_SYNCS}`, `${all} ms, usable after ${usable} ms`, budget);
 }
 
 async function openLarge(page: Page): Promise<void> {

@@ -87,7 +87,7 @@ fn provide_device(drawn: oneshot::Receiver<()>) {
     let drawn = SendWrapper::new(RefCell::new(Some(drawn)));
     provide_context(WhenShown(Arc::new(move |records: Records| {
         let Some(drawn) = drawn.borrow_mut().take() else { return };
-        let worker = Worker::register(move || records.set_update_ready());
+        let worker = Worker::follow(move || records.set_update_ready());
         // Not followed: who is signed in changes only with the page.
         let viewer: Option<Viewer> = records.viewer().get_untracked();
         let calmed = once_calm(records);
@@ -97,12 +97,23 @@ fn provide_device(drawn: oneshot::Receiver<()>) {
                 return;
             }
             say_alive();
+            let (first, later) = match worker.clone() {
+                Some(worker) if viewer.is_some() && worker.is_first() => (None, Some(worker)),
+                worker => (worker, None),
+            };
+            if let Some(worker) = first {
+                worker.register();
+            }
             let Some(viewer) = viewer else { return };
             profile::keep_viewer(&viewer);
             open_device(records, viewer, worker).await;
-            // The other pages come last, because what is not here yet of the records is wanted sooner, and not much later:
-            // from then on every page opens whatever becomes of the network, or of the build this page came with.
+            // The other pages come last, and a first service worker, which fetches them too: what is not here yet of the records
+            // is wanted sooner. Not much later, because from then on every page opens whatever becomes of the network, or of
+            // the build this page came with.
             select(calmed, Box::pin(pages::wait(CALM_WAIT_MS))).await;
+            if let Some(worker) = later {
+                worker.register();
+            }
             if let Err(error) = pages::fetch_all().await {
                 leptos::logging::warn!("{error}");
             }

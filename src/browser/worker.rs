@@ -25,9 +25,9 @@ pub struct Worker {
 }
 
 impl Worker {
-    /// Registers it. `ready` is called when a newer build waits. `None` in an engine without service workers, or on a page
+    /// Follows it. `ready` is called when a newer build waits. `None` in an engine without service workers, or on a page
     /// without a secure origin: the application works there too, while there is a network.
-    pub fn register(ready: impl Fn() + 'static) -> Option<Rc<Self>> {
+    pub fn follow(ready: impl Fn() + 'static) -> Option<Rc<Self>> {
         let container = Reflect::get(&window().navigator(), &JsValue::from_str("serviceWorker")).ok()?;
         let container = container.dyn_into::<ServiceWorkerContainer>().ok()?;
         let worker = Rc::new(Self {
@@ -37,14 +37,23 @@ impl Worker {
             ready: Box::new(ready),
         });
         worker.watch_control();
-        let registering = worker.clone();
+        Some(worker)
+    }
+
+    /// Whether this page was loaded without one: what it registers then fetches every file of the build.
+    pub fn is_first(&self) -> bool {
+        self.container.controller().is_none()
+    }
+
+    /// Registers it, or looks whether there is a newer one.
+    pub fn register(self: &Rc<Self>) {
+        let registering = self.clone();
         spawn_local(async move {
             match JsFuture::from(registering.container.register(SCRIPT)).await {
                 Ok(registration) => registering.watch(registration.unchecked_into()),
                 Err(error) => leptos::logging::warn!("no service worker: {error:?}"),
             }
         });
-        Some(worker)
     }
 
     /// Switches to the build that waits. The page reloads as soon as it is in charge, or now if it is already.

@@ -227,8 +227,12 @@ impl View {
 
     fn place(&mut self, key: Key, record: Option<&Record>) {
         let parent = record.and_then(Record::parent);
-        if self.stands_under.get(&key) != parent.as_ref() {
-            if let Some(old) = self.stands_under.remove(&key)
+        let old = match parent {
+            Some(parent) => self.stands_under.insert(key, parent),
+            None => self.stands_under.remove(&key),
+        };
+        if old != parent {
+            if let Some(old) = old
                 && let Some(siblings) = self.below.get_mut(&old)
             {
                 siblings.remove(&key);
@@ -237,7 +241,6 @@ impl View {
                 }
             }
             if let Some(parent) = parent {
-                self.stands_under.insert(key, parent);
                 self.below.entry(parent).or_default().insert(key);
             }
         }
