@@ -9,6 +9,8 @@ type State = "open" | "cut" | "without-sockets";
 export class Line {
   private state: State = "open";
   private readonly connections = new Set<Duplex>();
+  /** Those of them that are WebSockets. */
+  private readonly tunnels = new Set<Duplex>();
 
   private constructor(
     private readonly proxy: Proxy,
@@ -53,7 +55,8 @@ export class Line {
 
   private turn(state: State): void {
     this.state = state;
-    for (const connection of this.connections) connection.destroy();
+    // Whoever refuses WebSockets lets everything else pass, also what is on its way.
+    for (const connection of state === "without-sockets" ? this.tunnels : this.connections) connection.destroy();
   }
 
   private keep(connection: Duplex): void {
@@ -90,7 +93,11 @@ export class Line {
     }
     const far = connect(this.serverPort, "127.0.0.1");
     this.keep(far);
-    far.on("close", () => near.destroy());
+    this.tunnels.add(far);
+    far.on("close", () => {
+      this.tunnels.delete(far);
+      near.destroy();
+    });
     near.on("close", () => far.destroy());
     far.once("connect", () => {
       near.write("HTTP/1.1 200 Connection Established\r\n\r\n");

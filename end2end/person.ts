@@ -204,8 +204,10 @@ export class Person {
     await expect.poll(() => this.page.evaluate(() => navigator.serviceWorker.controller?.state)).toBe("activated");
   }
 
-  /** The network goes: every connection ends, and the browser says so. */
+  /** The network goes: every connection ends, and the browser says so. Not while the files of a first visit are still on their way:
+   *  losing some of those is no error, and looks like one on the console. */
   async goOffline(): Promise<void> {
+    if (this.page.url().startsWith(this.url)) await this.becomeReadyForOffline();
     this.networkMayFail = true;
     this.line.cut();
     await this.context.setOffline(true);

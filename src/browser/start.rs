@@ -111,11 +111,11 @@ fn provide_device(drawn: oneshot::Receiver<()>) {
             // is wanted sooner. Not much later, because from then on every page opens whatever becomes of the network, or of
             // the build this page came with.
             select(calmed, Box::pin(pages::wait(CALM_WAIT_MS))).await;
-            if let Some(worker) = later {
-                worker.register();
-            }
             if let Err(error) = pages::fetch_all().await {
                 leptos::logging::warn!("{error}");
+            }
+            if let Some(worker) = later {
+                worker.register();
             }
         });
     })));

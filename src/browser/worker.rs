@@ -1,6 +1,7 @@
 //! This page's end of the service worker: registering it, seeing that a newer build waits, switching to it once the person
 //! agreed, and asking for a background push when edits wait and the network is gone.
 
+use crate::browser::clock::pause;
 use js_sys::{Function, Object, Promise, Reflect};
 use leptos::prelude::window;
 use leptos::task::spawn_local;
@@ -13,6 +14,10 @@ use web_sys::{ServiceWorker, ServiceWorkerContainer, ServiceWorkerRegistration, 
 
 /// Where the server serves it: at the top, because it takes care of every address.
 const SCRIPT: &str = "/service-worker.js";
+/// How often it is registered on one page: the network may be gone just then. An engine that forbids it goes on doing so.
+const TRIES_MAX: u32 = 5;
+/// Between tries.
+const TRY_AGAIN_MS: i32 = 10_000;
 /// The tag of the background push, as in the script.
 const OUTBOX_TAG: &str = "tidemark-outbox";
 
@@ -49,9 +54,12 @@ impl Worker {
     pub fn register(self: &Rc<Self>) {
         let registering = self.clone();
         spawn_local(async move {
-            match JsFuture::from(registering.container.register(SCRIPT)).await {
-                Ok(registration) => registering.watch(registration.unchecked_into()),
-                Err(error) => leptos::logging::warn!("no service worker: {error:?}"),
+            for _ in 0..TRIES_MAX {
+                match JsFuture::from(registering.container.register(SCRIPT)).await {
+                    Ok(registration) => return registering.watch(registration.unchecked_into()),
+                    Err(error) => leptos::logging::warn!("no service worker: {error:?}"),
+                }
+                pause(TRY_AGAIN_MS).await;
             }
         });
     }
