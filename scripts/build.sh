@@ -42,7 +42,7 @@ wasm-bindgen --target web --no-typescript --keep-lld-exports --no-demangle --out
 mv "$site/pkg/tidemark_bg.wasm" "$parts/tidemark.wasm"
 cp "$parts/__wasm_split.js" "$site/pkg/"
 # Only what every browser that can run Tidemark has had for years. A browser compiles each function when it is first called, which
-# costs most of the time until a page can be used, so fewer are better: small ones are written into their callers. What is
+# takes a good part of the time until a page can be used, so fewer are better: small ones are written into their callers. What is
 # larger packs better written once, and so does what `local-cse` and `memory-packing` leave alone. The device's part is
 # fetched when the page can be used, so there the number of functions and their speed count, and no bytes. It warns of names
 # of locals, which it drops anyway.

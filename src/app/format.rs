@@ -12,7 +12,7 @@ pub fn instant(ms: i64) -> String {
     format!("{}, {hour:02}:{minute:02} UTC", in_words(at.day))
 }
 
-/// In lower case, for ordering names. The browser's own: Rust's tables for it would be four kilobytes of a first visit.
+/// In lower case, for ordering names. The browser's own: Rust's tables for it would be two or three kilobytes of a first visit.
 pub fn lower(text: &str) -> String {
     #[cfg(feature = "hydrate")]
     let lower = js_sys::JsString::from(text).to_lower_case().into();

@@ -474,14 +474,16 @@ impl Accounts {
     }
 
     /// The invitation of this token, if `by` may still use it: nobody has, or they themselves have, be it to make their account or
-    /// for an acceptance that was cut short and can be finished.
+    /// for an acceptance that was cut short and can be finished. Somebody who is not signed in may be whoever made their account
+    /// with it, so they see it until it is accepted.
     ///
     /// # Errors
     /// `InvitationGone`.
     pub async fn invitation(&self, token: &Token, by: Option<AccountId>, now_ms: i64) -> Result<Invitation, ApiError> {
         let row = sqlx::query(
             "SELECT workspace, by, role, email_key, expires_ms FROM invitation \
-             WHERE digest = ? AND expires_ms > ? AND (used_by IS NULL OR used_by = ?)",
+             WHERE digest = ?1 AND expires_ms > ?2 \
+             AND (used_by = ?3 OR (used_ms IS NULL AND (used_by IS NULL OR ?3 IS NULL)))",
         )
         .bind(token.digest().as_slice())
         .bind(now_ms)

@@ -104,6 +104,13 @@ async fn where_accounts_are_by_invitation_only_the_first_needs_none() {
     let eve = app.browser().enter("sign-up", &form("Eve", "eve@example.org")).await;
     assert_eq!(eve, Err(ApiError::InvitationGone));
     assert_eq!(owner.call::<Me>("invitation/accept", &[("token", token)]).await, Err(ApiError::InvitationGone));
+    // Bob may open his link where he is not signed in yet.
+    assert!(
+        app.browser()
+            .call::<tidemark::api::workspace::Invitation>("invitation/look", &[("token", token)])
+            .await
+            .is_ok()
+    );
     let me: Me = bob.call("invitation/accept", &[("token", token)]).await.unwrap();
     assert_eq!(me.memberships.len(), 1);
 
