@@ -25,31 +25,6 @@ test("a frozen tab that owns the network is replaced, and agrees when it runs ag
   for (const screen of [first, second]) await expectSync(screen.page, "live");
 });
 
-test("edits leave without a tab, once there is a network again", async ({ member }) => {
-  const ada = await member("Ada", "kept");
-  const bo = await member("Bo");
-  const hers = await ProjectScreen.makeCable(ada.page);
-  const address = ada.page.url();
-  const his = await hers.on(bo.page);
-  await ada.becomeReadyForOffline();
-
-  await ada.goOffline();
-  await hers.addUnder("Route", "Count the culverts");
-  await hers.rename("Walk the route", "Walk the whole route");
-  await expectSync(ada.page, "offline, 2 waiting");
-  await ada.page.goto("about:blank");
-  await ada.goOnline();
-  await ada.wakeServiceWorker("tidemark-outbox");
-  await expect(his.row("Count the culverts")).toBeVisible();
-  await expect(his.row("Walk the whole route")).toBeVisible();
-
-  // The tab that opens later sends the same bytes again, and is told that they have arrived.
-  await ada.go(address);
-  await expectSync(ada.page, "live");
-  await expect(hers.row("Count the culverts")).toHaveCount(1);
-  await expect(his.row("Count the culverts")).toHaveCount(1);
-});
-
 test("the theme a person chooses is theirs on every device", async ({ member, stranger }) => {
   const ada = await member("Ada");
   await ada.go("/");
@@ -118,5 +93,24 @@ test("a copy that the browser throws away is fetched again, and what waits is ke
   await expect(hers.row("Walk the route")).toBeVisible();
   await expect(hers.row("Count the culverts")).toBeVisible();
   await expect(his.row("Count the culverts")).toBeVisible();
+  await expectSync(ada.page, "live");
+});
+
+test("a browser whose databases never open says so, and edits still arrive", async ({ member }) => {
+  const bo = await member("Bo");
+  const ada = await member("Ada");
+  const his = await ProjectScreen.make(bo.page, "North shore cable");
+  await ada.silenceStorage();
+  const hers = await his.on(ada.page);
+  // Opening is given up after five seconds, twice; what is done meanwhile waits.
+  await hers.row("Route").getByRole("button", { name: /^Add / }).click();
+  const input = ada.page.getByPlaceholder(/, Enter to add$/);
+  await input.fill("Count the culverts");
+  await input.press("Enter");
+  await expect(ada.page.getByText("This browser's storage does not answer.")).toBeVisible();
+  await expect(ada.page.getByText("This browser keeps nothing for Tidemark")).toBeVisible();
+  await expect(his.row("Count the culverts")).toBeVisible();
+  await hers.rename("Count the culverts", "Count all culverts");
+  await expect(his.row("Count all culverts")).toBeVisible();
   await expectSync(ada.page, "live");
 });

@@ -11,6 +11,10 @@ export class Line {
   private readonly connections = new Set<Duplex>();
   /** Those of them that are WebSockets. */
   private readonly tunnels = new Set<Duplex>();
+  /** What this line answers by itself: the status, by path. */
+  private readonly answers = new Map<string, number>();
+  /** How often each path was asked for. */
+  private readonly counts = new Map<string, number>();
 
   private constructor(
     private readonly proxy: Proxy,
@@ -48,6 +52,17 @@ export class Line {
     this.turn("without-sockets");
   }
 
+  /** Requests for this path are answered with this status from now on and reach no server, as gateways do; `undefined` lets them pass. */
+  answerItself(path: string, status: number | undefined): void {
+    if (status === undefined) this.answers.delete(path);
+    else this.answers.set(path, status);
+  }
+
+  /** How often this path was asked for, by whatever part of the browser. */
+  asked(path: string): number {
+    return this.counts.get(path) ?? 0;
+  }
+
   async remove(): Promise<void> {
     this.turn("cut");
     await new Promise((done) => this.proxy.close(done));
@@ -69,6 +84,13 @@ export class Line {
 
   private pass(asked: IncomingMessage, answer: ServerResponse): void {
     const target = new URL(asked.url ?? "/", "http://127.0.0.1");
+    this.counts.set(target.pathname, this.asked(target.pathname) + 1);
+    const itself = this.answers.get(target.pathname);
+    if (itself !== undefined) {
+      asked.resume();
+      answer.writeHead(itself, { "Content-Type": "text/plain" }).end("not now");
+      return;
+    }
     const onward = request({
       host: "127.0.0.1",
       port: this.serverPort,

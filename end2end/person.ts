@@ -7,7 +7,8 @@ import { Line } from "./line.ts";
 import type { Server } from "./server.ts";
 
 /** What Chromium itself writes to the console when a network is gone; no page can prevent it. */
-const NETWORK_IS_GONE = /net::ERR_|WebSocket connection to .* failed|Failed to load resource/;
+const NETWORK_IS_GONE =
+  /net::ERR_|WebSocket connection to .* failed|Failed to load resource|bad HTTP response code \(\d+\) was received when fetching/;
 /** What Tidemark warns of when something it stored, or wanted to, did not go as it should. It goes on, so nobody would notice. */
 const STORAGE_FAILED = /^tidemark-(base|outbox)-|^(Storage|Stored|Checksum|Unreadable)\b/;
 
@@ -157,6 +158,23 @@ export class Person {
     });
   }
 
+  /** Databases are neither opened nor refused from the next page on: a known fault of several engines. */
+  async silenceStorage(): Promise<void> {
+    this.storageMayFail = true;
+    await this.context.addInitScript(() => {
+      const open = IDBFactory.prototype.open;
+      IDBFactory.prototype.open = function (...asked) {
+        const opening = open.apply(this, asked);
+        // First of all listeners, and the last.
+        opening.addEventListener("success", (event) => {
+          event.stopImmediatePropagation();
+          opening.result.close();
+        });
+        return opening;
+      };
+    });
+  }
+
   /** From now on nothing more can be stored in this tab. */
   async losesStorage(tab: Page): Promise<void> {
     this.storageMayFail = true;
@@ -261,6 +279,17 @@ export class Person {
   /** WebSockets pass again. */
   allowSockets(): void {
     this.line.open();
+  }
+
+  /** Something between this browser and the server answers for this path with this status, until it is told `undefined`. */
+  gatewayAnswers(path: string, status: number | undefined): void {
+    this.networkMayFail = true;
+    this.line.answerItself(path, status);
+  }
+
+  /** How often this browser asked for a path, its service worker included. */
+  asked(path: string): number {
+    return this.line.asked(path);
   }
 
   /** Tells whether the page has heard the server on a WebSocket that it opened after this was asked for. */

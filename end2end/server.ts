@@ -1,9 +1,10 @@
 // The built server, as a person would start it: on a free loopback port, with a folder of its own, ended by its process id.
-import { spawn, type ChildProcess } from "node:child_process";
+import { execFile, spawn, type ChildProcess } from "node:child_process";
 import { appendFile, cp, mkdtemp, rm } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
+import { promisify } from "node:util";
 import { expect } from "@playwright/test";
 
 const ROOT = resolve(import.meta.dirname, "..");
@@ -85,6 +86,20 @@ export class Server {
     await this.end("SIGKILL");
   }
 
+  /** Writes a backup, while it runs, and returns its file. */
+  async backUp(): Promise<string> {
+    const file = join(this.folder, "backup.db");
+    await command(["backup", "--data", this.folder, file]);
+    return file;
+  }
+
+  /** Stops it, puts a backup in the database's place, and starts it again. */
+  async goBackTo(backup: string): Promise<void> {
+    await this.stop();
+    await command(["restore", "--data", this.folder, backup]);
+    await this.start();
+  }
+
   async remove(): Promise<void> {
     await this.kill();
     await rm(this.folder, { recursive: true, force: true });
@@ -106,6 +121,11 @@ export class Server {
       return "silent";
     }
   }
+}
+
+/** Runs a command of the program to its end. */
+async function command(words: string[]): Promise<void> {
+  await promisify(execFile)(PROGRAM, words, { cwd: ROOT });
 }
 
 async function freePort(): Promise<number> {

@@ -61,7 +61,7 @@ impl Did {
             }
             Action::Delete { .. } => Self::Deleted,
             Action::Restore => Self::BroughtBack,
-            Action::Command { name } => {
+            Action::Command { name, .. } => {
                 let label = op.kind.spec().command(name.as_str()).map_or(name.as_str(), |command| command.label);
                 Self::Command(label.to_owned())
             }
@@ -199,7 +199,7 @@ pub fn op_in_words(op: &Op, name: &str) -> String {
         }
         Action::Delete { .. } => format!("Delete “{name}”"),
         Action::Restore => format!("Bring back “{name}”"),
-        Action::Command { name: command } => {
+        Action::Command { name: command, .. } => {
             format!("{} “{name}”", kind.command(command.as_str()).map_or(command.as_str(), |command| command.label))
         }
     }

@@ -7,7 +7,7 @@ use crate::model::id::RecordId;
 use crate::model::kinds::Policy;
 use crate::model::record::Key;
 use crate::model::scope::Scope;
-use crate::sync::merge::suits;
+use crate::sync::merge::{decides, suits};
 use leptos::prelude::*;
 use leptos_meta::Title;
 use uuid::Uuid;
@@ -32,7 +32,7 @@ pub fn PoliciesPage() -> impl IntoView {
 #[component]
 fn OneKind(kind: Kind) -> impl IntoView {
     let spec = kind.spec();
-    let fields = spec.fields.iter().filter(|field| !field.derived && !field.fixed);
+    let fields = spec.fields.iter().filter(|field| !field.derived && !field.fixed && decides(kind, field));
     let title = format!("rules-{}", spec.name);
     view! {
         <section aria-labelledby=title>
@@ -50,45 +50,54 @@ fn OneField(kind: Kind, field: &'static FieldSpec) -> impl IntoView {
     let records = use_records();
     let policies = records.of_kind(Kind::Policy);
     let may = records.may_make(Kind::Policy, Scope::Workspace);
+    // Two admins who choose apart make two; the newer holds.
     let own = Memo::new(move |_| {
-        policies.get().iter().copied().find(|key| {
+        let all = policies.get();
+        let of_this = all.iter().filter_map(|key| {
             records.get(*key).with(|record| {
-                record.as_deref().is_some_and(|record| {
-                    let policy = Policy(record);
-                    policy.of_kind() == kind.spec().name && policy.of_field() == field.name
-                })
+                let record = record.as_deref()?;
+                let policy = Policy(record);
+                (policy.of_kind() == kind.spec().name && policy.of_field() == field.name).then_some((record.seq, *key))
             })
-        })
+        });
+        let mut of_this: Vec<_> = of_this.collect();
+        of_this.sort_unstable();
+        of_this.into_iter().map(|(_, key)| key).collect::<Vec<Key>>()
     });
+    let newest = move || own.with(|own| own.last().copied());
     let rule = Memo::new(move |_| {
-        let chosen = own.get().and_then(|key| {
+        let chosen = newest().and_then(|key| {
             records.get(key).with(|record| record.as_deref().and_then(|record| Rule::from_name(Policy(record).rule())))
         });
         chosen.unwrap_or(field.rule)
     });
     let choose = move |chosen: Rule| {
-        let draft = match own.get_untracked() {
+        let own = own.get_untracked();
+        let drafts = match own.last() {
             // The declared rule needs no policy of its own.
-            Some(key) if chosen == field.rule => Draft::Delete { key },
-            Some(key) => Draft::set(key, "rule", chosen.name()),
-            None => Draft::create(Kind::Policy, RecordId(Uuid::now_v7()))
-                .with("of_kind", kind.spec().name)
-                .with("of_field", field.name)
-                .with("rule", chosen.name()),
+            Some(_) if chosen == field.rule => own.iter().map(|key| Draft::Delete { key: *key }).collect(),
+            Some(key) => vec![Draft::set(*key, "rule", chosen.name())],
+            None => vec![
+                Draft::create(Kind::Policy, RecordId(Uuid::now_v7()))
+                    .with("of_kind", kind.spec().name)
+                    .with("of_field", field.name)
+                    .with("rule", chosen.name()),
+            ],
         };
-        records.act_or_tell(vec![draft]);
+        records.act_or_tell(drafts);
     };
-    let options: Vec<_> = Rule::ALL.iter().filter(|(rule, ..)| *rule == field.rule || suits(*rule, field)).collect();
+    let options: Vec<_> =
+        Rule::ALL.iter().filter(|(rule, ..)| *rule == field.rule || suits(*rule, kind, field)).collect();
     view! {
         <li class="row">
             <div class="row-main">
                 <p>{field.label}</p>
                 <p class="quiet-text">
                     {move || rule.get().says()}
-                    {move || own.get().is_some().then_some(" · chosen by this workspace")}
+                    {move || newest().is_some().then_some(" · chosen by this workspace")}
                 </p>
             </div>
-            {move || own.get().map(|key: Key| view! { <RecordMark key/> })}
+            {move || newest().map(|key| view! { <RecordMark key/> })}
             <Show when=move || may.get()>
                 <select
                     class="input"

@@ -99,7 +99,12 @@ pub async fn start(records: Records, viewer: Viewer, worker: Option<Rc<Worker>>)
         }
     };
     let storage = Storage::new(workspace, member, tell(&place));
-    storage.prepare().await;
+    if !storage.prepare().await {
+        records.tell(
+            "This browser's storage does not answer. What you do on this page appears and is sent as soon as it does, or in a few seconds without it. Keep the page open.",
+            None,
+        );
+    }
     let me = Identity { workspace, member, device: profile::device(), incarnation: profile::life(workspace, member) };
     let device = Rc::new(Device {
         me,

@@ -35,6 +35,8 @@ const TRIES_MAX: u32 = 3;
 const TRY_AGAIN_MS: i32 = 100;
 /// Opening or deleting a database that takes longer than this never ends: a known fault of several engines.
 const OPEN_MS_MAX: i32 = 5_000;
+/// How often in a row it may not open in time: whoever looks at the page waits for it.
+const SLOW_MAX: u32 = 2;
 
 /// What the names of copies of the server's records begin with.
 const COPY_PREFIX: &str = "tidemark-base-";
@@ -85,6 +87,8 @@ struct Lane {
     connection: Rc<RefCell<Option<Connection>>>,
     jobs: RefCell<VecDeque<Job>>,
     busy: Cell<bool>,
+    /// How often in a row it did not open in time.
+    slow: Cell<u32>,
 }
 
 /// The name of a database. The service worker looks for the outboxes by it.
@@ -107,13 +111,14 @@ impl Storage {
             connection: Rc::default(),
             jobs: RefCell::default(),
             busy: Cell::new(false),
+            slow: Cell::new(0),
         };
         Rc::new(Self { base: lane(Database::Base), outbox: lane(Database::Outbox), tell: Box::new(tell) })
     }
 
     /// Opens the outbox before anything is read from it, so that the life of this device is known (see `profile`), and the
-    /// base meanwhile.
-    pub async fn prepare(&self) {
+    /// base meanwhile. Whether both answered in time.
+    pub async fn prepare(&self) -> bool {
         let (outbox, base) = futures::join!(self.outbox.open(), self.base.open());
         // A failure shows again, and is answered, when they are loaded.
         if let Err(error) = base {
@@ -123,6 +128,7 @@ impl Storage {
             leptos::logging::warn!("{error}");
             profile::new_life(self.outbox.workspace, self.outbox.member);
         }
+        self.outbox.slow.get() == 0 && self.base.slow.get() == 0
     }
 
     /// Does this after everything asked of the same database before.
@@ -214,7 +220,7 @@ impl Lane {
                 Err(error) => Err(error),
             };
             match result {
-                Err(error) if tries < TRIES_MAX => {
+                Err(error) if tries < TRIES_MAX && self.slow.get() < SLOW_MAX => {
                     leptos::logging::warn!("{}, try {tries}: {error}", self.name);
                     tries += 1;
                     self.close();
@@ -243,7 +249,14 @@ impl Lane {
                 Ok(())
             })
             .build()?;
-        let connection = in_time(request.into_future()).await??;
+        let connection = match in_time(request.into_future()).await {
+            Ok(opened) => opened?,
+            Err(slow) => {
+                self.slow.set(self.slow.get() + 1);
+                return Err(slow);
+            }
+        };
+        self.slow.set(0);
         *self.connection.borrow_mut() = Some(connection.clone());
         self.close_when_asked(connection.clone());
         Ok(connection)

@@ -6,7 +6,7 @@ use crate::model::catalog::{FieldSpec, FieldType, KindSpec, as_set};
 use crate::model::day::{Day, INSTANT_MS_MAX};
 use crate::model::id::RecordId;
 use crate::model::rank;
-use crate::model::value::{Name, Value};
+use crate::model::value::{ENTERED_DEPTH_MAX, Name, Value};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -149,6 +149,9 @@ fn stored(spec: &'static FieldSpec, value: &Value) -> Result<Value, String> {
         }
         (FieldType::Rank, Value::Text(text)) if rank::is_rank(text) => Ok(value.clone()),
         (FieldType::Number, Value::Int(1..)) => Ok(value.clone()),
+        (FieldType::Data { .. }, _) if value.depth() > ENTERED_DEPTH_MAX => {
+            Err(format!("{label} nests deeper than {ENTERED_DEPTH_MAX} levels. Flatten it."))
+        }
         (FieldType::Data { bytes_max }, _) => match size_bytes(value) {
             bytes if bytes <= *bytes_max as usize => Ok(value.clone()),
             bytes => Err(format!("{label} takes {bytes} bytes; at most {bytes_max} fit. Remove something.")),

@@ -12,6 +12,9 @@ use uuid::Uuid;
 /// How deep lists and maps may nest inside one value: a checklist is a list of maps, and nothing needs more than
 /// twice that. Deeper input is refused while it is decoded.
 pub const VALUE_DEPTH_MAX: usize = 6;
+/// How deep a value may nest that a person enters, or says to have seen: a conflict record shows it inside a list of maps, and
+/// what cannot be decoded again would be unreadable for everybody.
+pub const ENTERED_DEPTH_MAX: usize = VALUE_DEPTH_MAX - 2;
 
 /// What a field holds. Ids inside values are text in canonical form; the wire packs them to 16 bytes.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -36,6 +39,14 @@ impl Value {
     /// Whether nothing is held.
     pub fn is_null(&self) -> bool {
         matches!(self, Self::Null)
+    }
+    /// How deep lists and maps nest in it; 0 for anything else.
+    pub fn depth(&self) -> usize {
+        match self {
+            Self::List(entries) => 1 + entries.iter().map(Self::depth).max().unwrap_or(0),
+            Self::Map(parts) => 1 + parts.values().map(Self::depth).max().unwrap_or(0),
+            Self::Null | Self::Bool(_) | Self::Int(_) | Self::Text(_) => 0,
+        }
     }
     /// The text held, or `None` for any other sort of value.
     pub fn as_text(&self) -> Option<&str> {

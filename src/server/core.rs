@@ -618,10 +618,11 @@ impl<S: Store> Core<S> {
         self.system(workspace, vec![SystemChange::Audit { by: owner, says }]).await?;
         Ok(receipts)
     }
-    /// Refuses held ops for good, with all held ops of their intents; their receipts say so from then on.
+    /// Refuses held ops for good, with all held ops of their intents; their receipts say so from then on. Returns those of the ops that
+    /// nobody had decided about meanwhile.
     ///
     /// # Errors
-    /// `NoWorkspace`, `Forbidden`, `Missing`, `Stopping`, `Store`.
+    /// `NoWorkspace`, `Forbidden`, `Missing` where there are none, `Stopping`, `Store`.
     pub async fn discard(
         &self,
         workspace: WorkspaceId,
@@ -629,8 +630,11 @@ impl<S: Store> Core<S> {
         ops: &[OpId],
     ) -> Result<Vec<Receipt>, CoreError> {
         let ops = self.held(workspace, owner, ops).await?;
-        let says = format!("Discarded {} quarantined edits", ops.len());
         let receipts = self.ask(|answer| Job::Discard { workspace, ops, answer }).await?;
+        if receipts.is_empty() {
+            return Err(CoreError::Missing);
+        }
+        let says = format!("Discarded {} quarantined edits", receipts.len());
         self.system(workspace, vec![SystemChange::Audit { by: owner, says }]).await?;
         Ok(receipts)
     }

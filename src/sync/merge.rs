@@ -33,7 +33,7 @@ use crate::model::id::{MemberId, RecordId};
 use crate::model::kinds::Kind;
 use crate::model::record::{Field, Record, Version};
 use crate::model::scope::Scope;
-use crate::model::value::{Name, Value};
+use crate::model::value::{ENTERED_DEPTH_MAX, Name, Value};
 use crate::sync::mutant::{Mutant, planted};
 use crate::sync::op::{Action, Change, Class, Op, Outcome};
 use crate::sync::text;
@@ -85,14 +85,20 @@ impl Rules {
 fn read_policy(policy: &Record) -> Option<(Kind, &'static str, Rule)> {
     let kind = Kind::from_name(policy.text("of_kind")).filter(|_| !policy.deleted)?;
     let spec = kind.spec().field(policy.text("of_field"))?;
-    let rule = Rule::from_name(policy.text("rule")).filter(|rule| suits(*rule, spec))?;
+    let rule = Rule::from_name(policy.text("rule")).filter(|rule| suits(*rule, kind, spec))?;
     Some((kind, spec.name, rule))
 }
 
-/// Whether a workspace may choose this rule for this field.
-pub fn suits(rule: Rule, spec: &FieldSpec) -> bool {
+/// Whether this field's rule is its own: fields that win or lose together have the rule of the first of them.
+pub fn decides(kind: Kind, spec: &FieldSpec) -> bool {
+    spec.group.is_none_or(|group| kind.spec().group(group).next().is_some_and(|first| first.name == spec.name))
+}
+
+/// Whether a workspace may choose this rule for this field of this kind.
+pub fn suits(rule: Rule, kind: Kind, spec: &FieldSpec) -> bool {
     let ty = &spec.ty;
     !spec.derived
+        && decides(kind, spec)
         && match rule {
             Rule::Latest | Rule::Server | Rule::Device | Rule::Ask => true,
             Rule::Furthest => matches!(ty, FieldType::Choice { .. } | FieldType::Bool),
@@ -499,6 +505,11 @@ pub fn checked(
     let mut stored = BTreeMap::new();
     for (name, change) in changes {
         let now = check::field(check::known(spec, name, filler)?, &change.now)?;
+        // Otherwise nothing is asked of it: what was stored once may not pass today's checks.
+        if change.was.depth() > ENTERED_DEPTH_MAX {
+            let says = "What this edit says its author saw nests too deep. Nothing was changed.".to_owned();
+            return Err(check::FieldError { field: name.clone(), says });
+        }
         stored.insert(name.clone(), Change { base: change.base, was: change.was.clone(), now });
     }
     Ok(stored)
@@ -529,13 +540,18 @@ pub fn predict(
         Action::Set { changes } => {
             let record = live?;
             // An edit that will be refused is not shown as if it would land.
-            let puts =
-                checked(spec, changes, Filler::Person).map(|changes| merge_changes(record, &changes, rules).puts);
+            let puts = checked(spec, changes, Filler::Person).and_then(|changes| {
+                check::in_order(
+                    spec,
+                    &changes.iter().map(|(name, change)| (name.clone(), change.now.clone())).collect(),
+                )?;
+                Ok(merge_changes(record, &changes, rules).puts)
+            });
             Some(with(record, puts.unwrap_or_default()))
         }
         Action::Delete { .. } => None,
         Action::Restore => live.cloned(),
-        Action::Command { name } => {
+        Action::Command { name, .. } => {
             let record = live?;
             let command = spec.command(name.as_str()).filter(|command| holds(command, record));
             Some(with(record, command.map(command_puts).unwrap_or_default()))

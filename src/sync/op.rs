@@ -61,6 +61,10 @@ pub enum Action {
         /// Its stored name.
         #[serde(rename = "n")]
         name: Name,
+        /// How far the author had seen the record's scope, as for `Delete`. What others wrote later to the fields that the command sets
+        /// is kept in conflict records.
+        #[serde(rename = "s", default, skip_serializing_if = "Option::is_none")]
+        seen: Option<Version>,
     },
 }
 

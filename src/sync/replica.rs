@@ -251,12 +251,14 @@ impl Replica {
 
     /// Recomputes the records that were marked. Kinds are declared parents first, so a child finds its parent done.
     fn refresh(&mut self) {
-        let marked = std::mem::take(&mut self.marked);
+        let mut marked = std::mem::take(&mut self.marked);
         if marked.is_empty() {
             return;
         }
         if marked.iter().any(|key| key.kind == Kind::Policy) {
             self.view.reread_rules(&self.base);
+            // By other rules what waits may come to something else.
+            marked.extend(self.outbox.iter().map(|pending| pending.op.key()));
         }
         let recount =
             self.stirred || marked.iter().any(|key| matches!(key.kind, Kind::Conflict | Kind::Project | Kind::Member));

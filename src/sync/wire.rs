@@ -29,6 +29,8 @@ pub const PULL_ENTRIES_MAX: usize = 2_000;
 pub const SNAPSHOT_RECORDS_MAX: usize = 2_000;
 /// Scopes one device may follow at once.
 pub const SCOPES_MAX: usize = 2_000;
+/// Projects of one workspace, deleted ones included: a welcome names the scope of each, and is one message.
+pub const PROJECTS_MAX: usize = 15_000;
 
 /// What most messages stay below, so that room is made once.
 const USUAL_BYTES: usize = 512;

@@ -1,11 +1,13 @@
 //! Rendered pages: with whose data, and without.
 
-use crate::app::{Browser, TestApp, note, private_project, text};
+use crate::app::{Browser, TestApp, change, note, private_project, text};
 use axum::body::Body;
 use axum::http::StatusCode;
 use std::collections::BTreeSet;
 use tidemark::api::seed::Seed;
 use tidemark::model::choice::Role;
+use tidemark::model::value::Value;
+use tidemark::sync::op::{Action, Outcome};
 
 #[tokio::test]
 async fn a_page_is_rendered_with_the_data_of_whoever_looks() {
@@ -74,6 +76,29 @@ async fn a_private_project_is_in_nobody_elses_page() {
         let shown = |seed: Seed| seed.records.iter().any(|record| record.id == project.record);
         assert!(shown(seed(&ada, &path).await), "{path}");
         assert!(!shown(seed(&bob, &path).await), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_sensitive_value_that_lost_is_shown_to_its_author_alone() {
+    let app = TestApp::start().await;
+    let (ada, as_ada) = app.owner("Ada").await;
+    let (bob, as_bob) = app.member_of(&ada, as_ada, "Bob", Role::Admin).await;
+    let mut made = private_project("Reorganisation");
+    let Action::Create { fields } = &mut made.action else { panic!("{made:?}") };
+    fields.insert("budget".into(), Value::from(100_000));
+    let made_at = ada.push(as_ada, std::slice::from_ref(&made)).await.unwrap().receipts[0].seq;
+    let budget = |cents: i64| change(made.key(), "budget", made_at, 100_000, cents);
+    ada.push(as_ada, &[budget(123_456)]).await.unwrap();
+    let lost = bob.push(as_bob, &[budget(765_432)]).await.unwrap();
+    assert_eq!(lost.receipts[0].outcome, Outcome::Superseded, "{lost:?}");
+
+    let his = text(bob.get("/notifications").await).await;
+    assert!(his.contains("What was entered in “Reorganisation” does not stand."), "{his}");
+    assert!(his.contains("Budget: ") && his.contains("765,432"), "{his}");
+    for path in ["/notifications", "/conflicts", "/"] {
+        let hers = text(ada.get(path).await).await;
+        assert!(!hers.contains("765,432") && !hers.contains("765432"), "{path}");
     }
 }
 

@@ -3,11 +3,11 @@
 use crate::app::{ATTEMPTS_MAX, Browser, TestApp, change, hello_of, note, push_of};
 use tidemark::api::ApiError;
 use tidemark::api::incident::Reported;
-use tidemark::api::review::Held;
+use tidemark::api::review::{HELD_MAX, Held};
 use tidemark::model::choice::Role;
 use tidemark::model::id::{DeviceId, MemberId, OpId};
 use tidemark::model::scope::Scope;
-use tidemark::sync::op::{Code, Outcome, SCHEMA};
+use tidemark::sync::op::{Code, Op, Outcome, SCHEMA};
 use tidemark::sync::wire::{PROTOCOL, Pull, Pulled, Push, SnapshotChunk, SnapshotWanted, Welcome};
 use uuid::Uuid;
 
@@ -121,6 +121,25 @@ async fn the_last_edits_of_somebody_removed_wait_for_an_owner() {
     let held: Vec<Held> = ada.call_json("quarantine/list", &list).await.unwrap();
     let titles: Vec<Option<&str>> = held.iter().map(|held| held.title.as_deref()).collect();
     assert_eq!(titles, [Some("Tide table"), None]);
+}
+
+#[tokio::test]
+async fn held_edits_are_listed_in_their_order_however_many_there_are() {
+    let app = TestApp::start().await;
+    let (ada, as_ada) = app.owner("Ada").await;
+    let (bob, as_bob) = app.member_of(&ada, as_ada, "Bob", Role::Member).await;
+    let gone = [("member", &*as_ada.to_string()), ("remove", &*as_bob.to_string())];
+    ada.call::<()>("member/remove", &gone).await.unwrap();
+    // Whole pages of the store's, a part of one, and more than one list shows.
+    let mut pushed = Vec::new();
+    for (count, listed) in [(100, 100), (20, 120), (400, HELD_MAX)] {
+        let ops: Vec<Op> = (0..count).map(|nth| note(&format!("Reading {nth}"))).collect();
+        bob.push(as_bob, &ops).await.unwrap();
+        pushed.extend(ops.into_iter().map(|op| op.id));
+        let list = Review { member: as_ada, ops: Vec::new() };
+        let held: Vec<Held> = ada.call_json("quarantine/list", &list).await.unwrap();
+        assert_eq!(held.iter().map(|held| held.op.id).collect::<Vec<_>>(), pushed[..listed]);
+    }
 }
 
 #[tokio::test]

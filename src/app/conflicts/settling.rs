@@ -105,10 +105,17 @@ impl Settling {
                 .and_then(|part| part.base.clone())
                 .unwrap_or_default()
         };
-        let changes: BTreeMap<Name, Change> = self
-            .mine()
-            .into_iter()
-            .map(|(name, now)| (name.clone(), Change { base: 0, was: was(&name), now }))
+        let mine = self.mine();
+        // Of a group that is here in part, the rest is not known; what a deletion took comes back with the record.
+        let whole = |name: &Name| {
+            let kind = self.target.kind.spec();
+            let group = kind.field(name.as_str()).and_then(|field| field.group);
+            group.is_none_or(|group| kind.group(group).all(|field| mine.contains_key(field.name)))
+        };
+        let changes: BTreeMap<Name, Change> = mine
+            .iter()
+            .filter(|(name, _)| whole(name))
+            .map(|(name, now)| (name.clone(), Change { base: 0, was: was(name), now: now.clone() }))
             .collect();
         (!changes.is_empty()).then_some(Draft::Edit { key: self.target, changes })
     }

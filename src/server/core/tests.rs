@@ -26,7 +26,9 @@ macro_rules! laws {
 }
 
 mod sqlite {
-    laws!(super::on_disk();
+    use super::*;
+
+    laws!(on_disk();
         a_new_workspace_has_its_owner
         a_tree_made_in_one_push_is_settled_logged_and_summed
         a_resend_gets_the_same_answer_and_changes_nothing
@@ -46,6 +48,26 @@ mod sqlite {
         a_new_device_is_told_where_something_is_assigned
         a_stopped_core_acknowledges_nothing
     );
+
+    #[tokio::test]
+    async fn a_pull_that_a_compaction_overtakes_is_sent_for_a_snapshot() {
+        let (store, _guard) = on_disk().await;
+        let house = House::new(store.clone()).await;
+        house.apply(house.tree()).await;
+        house.apply((0..40).map(|n| house.task(house.intent(), 5_000 + n)).collect()).await;
+        let head = house.core.head(WORKSPACE).await.unwrap();
+        // It has looked how far the log goes back, and waits to read it.
+        let held = store.hold_pages();
+        let tidemarks = [(project(), 3), (Scope::Workspace, head)];
+        let mut pulling = Box::pin(house.pull(OWNER, &tidemarks));
+        assert!(futures::poll!(&mut pulling).is_pending());
+        assert_eq!(house.core.compact(WORKSPACE, 0).await.unwrap(), head);
+        drop(held);
+        let pulled = pulling.await;
+        assert_eq!(pulled.gone, [project()]);
+        let frames: Vec<_> = pulled.frames.iter().map(|frame| (frame.scope, frame.from)).collect();
+        assert_eq!(frames, [(Scope::Workspace, head)]);
+    }
 }
 
 /// A clock that is one second further whenever it is read.

@@ -239,7 +239,8 @@ impl<S: Store> Writer<S> {
             return Ok(Some(Planned::new(Arc::clone(live), working.head(), None)));
         }
         if let Some((stored, scopes)) = write.open(workspace).await? {
-            let mut working = Working::new(stored.head, stored.next_number);
+            let projects = scopes.iter().filter(|state| matches!(state.scope, Scope::Project(_))).count();
+            let mut working = Working::new(stored.head, stored.next_number).with_projects(projects);
             let live = match live {
                 Some(live) => live,
                 None => Arc::new(Live::new(stand(write, &stored, scopes, &mut working).await?)),
@@ -272,7 +273,11 @@ impl<S: Store> Writer<S> {
             of_this.extend(intents.iter().flat_map(|intent| wants(working, author, intent)));
         }
         for (workspace, needs) in needs {
-            self.load(write, workspace, needs.into_iter().collect()).await?;
+            match self.load(write, workspace, needs.into_iter().collect()).await {
+                // Whichever job asks for it finds out again, and fails alone.
+                Ok(()) | Err(Trouble::Store(StoreError::Damaged(_))) => {}
+                failed => return failed,
+            }
         }
         Ok(())
     }
@@ -315,7 +320,13 @@ impl<S: Store> Writer<S> {
                     if asked.len() == before {
                         break;
                     }
-                    self.load(turn.write, turn.workspace, needs).await?;
+                    match self.load(turn.write, turn.workspace, needs).await {
+                        Err(Trouble::Store(StoreError::Damaged(what))) => {
+                            tracing::error!(workspace.id = %turn.workspace, what, "A stored record or receipt cannot be read.");
+                            return Err(Trouble::Job(turn.at));
+                        }
+                        loaded => loaded?,
+                    }
                 }
             }
         }
@@ -359,8 +370,14 @@ impl<S: Store> Writer<S> {
                 let needs: Vec<Need> = ops.iter().map(|held| Need::Receipt(held.op)).collect();
                 let mut receipts = Vec::new();
                 for found in turn.write.load(turn.workspace, &needs).await? {
-                    let Found::Receipt(op, Some(kept)) = found else { continue };
-                    let kept = discarded(&kept, turn.now_ms);
+                    let Found::Receipt(op, Some(stored)) = found else { continue };
+                    let planned = turn.planned.kept.iter().rev().find(|kept| kept.receipt.op == op);
+                    let kept = planned.unwrap_or(&stored);
+                    // Another owner was quicker.
+                    if kept.receipt.outcome != Outcome::Quarantined {
+                        continue;
+                    }
+                    let kept = discarded(kept, turn.now_ms);
                     receipts.push(kept.receipt.clone());
                     turn.planned.kept.push(kept);
                     turn.planned.freed.push(op);

@@ -39,6 +39,11 @@ impl Sqlite {
     pub async fn pragma(&self, pragma: &'static str) {
         self.begin().await.unwrap().direct().execute(pragma, &[]).unwrap();
     }
+
+    /// No page is read until this is dropped.
+    pub fn hold_pages(&self) -> tokio::sync::OwnedSemaphorePermit {
+        self.pages.hold()
+    }
 }
 
 mod file {

@@ -268,7 +268,7 @@ fn a_prediction_shows_what_will_land_and_nothing_else() {
         Action::Create { fields: fields.into_iter().map(|(name, value)| (name.into(), value)).collect() }
     };
     let edit = |now: &str| Action::Set { changes: changes(&[("title", 5, text("A"), text(now))]) };
-    let command = |name| Action::Command { name: Name::new(name) };
+    let command = |name| Action::Command { name: Name::new(name), seen: None };
     for (action, record, parent, title) in [
         (new("New"), None, Some(&step), Some("New")),
         (new(" "), None, Some(&step), None),

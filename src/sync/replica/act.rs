@@ -4,7 +4,7 @@
 use crate::model::catalog::FieldSpec;
 use crate::model::check;
 use crate::model::id::{IntentId, OpId};
-use crate::model::record::{Key, Record};
+use crate::model::record::{Key, Record, Version};
 use crate::model::value::{Name, Value};
 use crate::sync::op::{Action, Change, Code, Op, Reason};
 use crate::sync::replica::keep::{Meaning, Shelf};
@@ -69,7 +69,6 @@ impl Replica {
 
     /// Gives the op a place and shows it.
     fn take(&mut self, op: Op) -> Result<(Place, usize), Reason> {
-        let key = op.key();
         let bytes = encode(&op).ok().filter(|bytes| bytes.len() <= OP_BYTES_MAX).ok_or_else(|| {
             refusal(
                 Code::Invalid,
@@ -77,6 +76,20 @@ impl Replica {
                 "This is too large to store. Nothing was changed; make it smaller and try again.",
             )
         })?;
+        Ok(self.place(op, bytes))
+    }
+
+    /// The same for an op that was stored before: a number in it may take a byte more now, and if that is too many for the server, it
+    /// says so.
+    fn take_again(&mut self, op: Op) {
+        if let Ok(bytes) = encode(&op) {
+            let (place, _) = self.place(op, bytes);
+            self.keeping.drafted.push(place);
+        }
+    }
+
+    fn place(&mut self, op: Op, bytes: Vec<u8>) -> (Place, usize) {
+        let key = op.key();
         let length = bytes.len();
         let place = self.keeping.tail.place;
         let own = op.device == self.me.device && op.incarnation == self.me.incarnation;
@@ -87,7 +100,12 @@ impl Replica {
         self.mark(key);
         // The next draft of this intent sees this one.
         self.refresh();
-        Ok((place, length))
+        (place, length)
+    }
+
+    /// How far whoever sees this record has seen its scope.
+    fn seen_up_to(&self, record: &Record) -> Version {
+        self.base.scopes.get(&record.scope).map_or(0, |copy| copy.row.tidemark).max(record.seq)
     }
 
     /// The op a draft becomes; `None` when it changes nothing.
@@ -117,16 +135,15 @@ impl Replica {
             Draft::Edit { .. } => return Err(missing(key)),
             Draft::Delete { .. } => {
                 let record = seen.as_deref().ok_or_else(|| missing(key))?;
-                let tidemark = self.base.scopes.get(&record.scope).map_or(0, |copy| copy.row.tidemark);
-                Some(Action::Delete { seen: tidemark.max(record.seq) })
+                Some(Action::Delete { seen: self.seen_up_to(record) })
             }
             Draft::Restore { .. } => Some(Action::Restore),
             Draft::Command { name, .. } => {
-                seen.as_deref().ok_or_else(|| missing(key))?;
+                let record = seen.as_deref().ok_or_else(|| missing(key))?;
                 key.kind.spec().command(name.as_str()).ok_or_else(|| {
                     refusal(Code::Invalid, None, "This version does not know that command. Nothing was changed.")
                 })?;
-                Some(Action::Command { name })
+                Some(Action::Command { name, seen: Some(self.seen_up_to(record)) })
             }
         };
         let Some(action) = action else { return Ok(None) };
@@ -269,10 +286,7 @@ impl Replica {
             if op.device == self.me.device && op.incarnation == self.me.incarnation {
                 op.counter = self.keeping.tail.counter;
             }
-            // It was encoded before, and only a number in it changed.
-            if let Ok((place, _)) = self.take(op) {
-                self.keeping.drafted.push(place);
-            }
+            self.take_again(op);
         }
     }
 
@@ -358,10 +372,7 @@ impl Replica {
                 .map(|need| fresh.get(&need).copied().unwrap_or(need))
                 .filter(|need| !still_refused.contains(need))
                 .collect();
-            // It fitted before.
-            if let Ok((place, _)) = self.take(op) {
-                self.keeping.drafted.push(place);
-            }
+            self.take_again(op);
         }
     }
 
@@ -523,7 +534,13 @@ fn first_fields(key: Key, given: BTreeMap<Name, Value>) -> Result<Action, Reason
     for spec in key.kind.spec().fields.iter().filter(|spec| spec.required && !spec.derived) {
         checked(spec, fields.get(spec.name).unwrap_or(&Value::Null))?;
     }
+    in_order(key, &fields)?;
     Ok(Action::Create { fields })
+}
+
+fn in_order(key: Key, fields: &BTreeMap<Name, Value>) -> Result<(), Reason> {
+    check::in_order(key.kind.spec(), fields)
+        .map_err(|error| refusal(Code::Invalid, Some(error.field.as_str()), error.says))
 }
 
 /// The changes that change something, each with the rest of its group as the author saw it.
@@ -551,5 +568,6 @@ fn set(key: Key, record: Option<&Record>, given: BTreeMap<Name, Change>) -> Resu
             Change { base: record.version(spec.name), was: value.clone(), now: value }
         });
     }
+    in_order(key, &changes.iter().map(|(name, change)| (name.clone(), change.now.clone())).collect())?;
     Ok((!changes.is_empty()).then_some(Action::Set { changes }))
 }

@@ -291,7 +291,7 @@ pub fn doubt(op: &Op, record: Option<&Record>) -> Option<Reason> {
             ),
         }),
         (Action::Set { .. }, Some(_)) => None,
-        (Action::Command { name }, Some(record)) => {
+        (Action::Command { name, .. }, Some(record)) => {
             let command = op.kind.spec().command(name.as_str())?;
             let refused = command.when.iter().any(|guard| !guard_holds(guard, record));
             refused.then(|| Reason { code: Code::Guard, field: None, says: command.refusal.to_owned() })
@@ -303,7 +303,7 @@ fn waits_also(before: Waiting, op: &Op) -> Waiting {
     let fields: BTreeSet<Name> = match &op.action {
         Action::Create { .. } | Action::Delete { .. } | Action::Restore => return Waiting::Whole,
         Action::Set { changes } => changes.keys().cloned().collect(),
-        Action::Command { name } => op
+        Action::Command { name, .. } => op
             .kind
             .spec()
             .command(name.as_str())

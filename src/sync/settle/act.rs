@@ -10,13 +10,14 @@ use crate::model::check::{self, FieldError, Filler};
 use crate::model::id::RecordId;
 use crate::model::kinds::Kind;
 use crate::model::permission;
-use crate::model::record::{Key, Record};
+use crate::model::record::{Key, Record, Version};
 use crate::model::rollup::{self, Totals};
 use crate::model::scope::Scope;
 use crate::model::value::{Name, Value};
-use crate::sync::merge;
+use crate::sync::merge::{self, Fate, Part};
 use crate::sync::mutant::{Mutant, planted};
 use crate::sync::op::{Action, Change, Class, Code, Op, Outcome, Reason};
+use crate::sync::wire::PROJECTS_MAX;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -45,7 +46,7 @@ pub(super) fn act(draft: &mut Draft<'_>, op: &Op) -> Step<Done> {
         Action::Set { changes } => set(draft, op, changes),
         Action::Delete { seen } => delete(draft, op, *seen),
         Action::Restore => restore(draft, op),
-        Action::Command { name } => command(draft, op, name),
+        Action::Command { name, seen } => command(draft, op, name, *seen),
     }
 }
 
@@ -64,6 +65,12 @@ fn create(draft: &mut Draft<'_>, op: &Op, fields: &BTreeMap<Name, Value>) -> Ste
             Code::Exists,
             format!("This {} exists already. Nothing was changed.", spec.label.to_ascii_lowercase()),
         );
+    }
+    if op.kind == Kind::Project && draft.projects() >= PROJECTS_MAX {
+        let says = format!(
+            "This workspace has had {PROJECTS_MAX} projects, as many as one can. Make this one in another workspace, or as a phase."
+        );
+        return refuse(Code::Invalid, says);
     }
     let parent = match parent_of(spec, &fields) {
         Some(key) => Some(draft.record(key)?.map_or_else(|| no_parent(key), Ok)?),
@@ -89,7 +96,7 @@ fn create(draft: &mut Draft<'_>, op: &Op, fields: &BTreeMap<Name, Value>) -> Ste
     }
     if let Some(parent) = parent.filter(|parent| parent.deleted) {
         draft.make_buried(op.key(), scope, fields.clone(), Hand::Author(op));
-        let edit = Edit::of_create(spec, &fields);
+        let edit = Edit::of_create(draft, spec, &fields);
         return keep::delete_won(draft, op, scope, &keep::title_of_fields(&fields), parent.seq, edit)
             .map(Done::delete_won);
     }
@@ -183,7 +190,7 @@ fn fields_to_restore(record: &Record) -> BTreeMap<Name, Value> {
     fields
 }
 
-fn command(draft: &mut Draft<'_>, op: &Op, name: &Name) -> Step<Done> {
+fn command(draft: &mut Draft<'_>, op: &Op, name: &Name, seen: Option<Version>) -> Step<Done> {
     let spec = op.kind.spec();
     let Some(command) = spec.command(name.as_str()) else {
         return refuse(
@@ -193,7 +200,7 @@ fn command(draft: &mut Draft<'_>, op: &Op, name: &Name) -> Step<Done> {
     };
     if writable(draft, op)?.deleted {
         let before = writable(draft, op)?;
-        return keep_edit(draft, op, &before, Edit::of_create(spec, &merge::command_puts(command)));
+        return keep_edit(draft, op, &before, Edit::of_command(spec, &merge::command_puts(command)));
     }
     // What earlier ops of this intent finished counts for the precondition.
     draft.roll_up()?;
@@ -201,9 +208,48 @@ fn command(draft: &mut Draft<'_>, op: &Op, name: &Name) -> Step<Done> {
     if !merge::holds(command, &before) {
         return refuse(Code::Guard, command.refusal);
     }
-    draft.write(Arc::clone(&before), merge::command_puts(command), Hand::Author(op));
+    let puts = merge::command_puts(command);
+    let unseen = unseen_by(draft, op, &before, &puts, seen)?;
+    draft.write(Arc::clone(&before), puts, Hand::Author(op));
     tell::after_write(draft, op, Some(&before))?;
-    Ok(Done::PLAIN)
+    if unseen.is_empty() {
+        return Ok(Done::PLAIN);
+    }
+    keep::parts(draft, op, &before, &unseen)?;
+    Ok(Done { class: Class::Merged, ..Done::PLAIN })
+}
+
+/// What others wrote to the fields that a command sets, after its author had last looked. The command stands, because its
+/// precondition does, and what it replaces is kept.
+fn unseen_by(
+    draft: &Draft<'_>,
+    op: &Op,
+    before: &Record,
+    puts: &BTreeMap<Name, Value>,
+    seen: Option<Version>,
+) -> Step<Vec<Part>> {
+    let Some(seen) = seen else { return Ok(Vec::new()) };
+    let mut unseen = Vec::new();
+    for (name, value) in puts {
+        let Some(spec) = before.kind.spec().field(name.as_str()) else { continue };
+        let (version, theirs) = (before.version(spec.name), before.get(spec.name));
+        if version <= seen || theirs == value {
+            continue;
+        }
+        if draft.wrote(version)?.is_some_and(|wrote| keep::was_seen(draft, op, wrote)) {
+            continue;
+        }
+        unseen.push(Part {
+            spec,
+            rule: Rule::Latest,
+            was: Value::Null,
+            mine: value.clone(),
+            theirs: theirs.clone(),
+            version,
+            fate: Fate::TheirsLost,
+        });
+    }
+    Ok(unseen)
 }
 
 /// The record of an op that is not a create, once its author may write it.

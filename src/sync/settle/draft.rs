@@ -61,6 +61,7 @@ pub(super) struct Draft<'a> {
 
 /// What a settled intent changes.
 pub(super) struct Plan {
+    projects: usize,
     changed: BTreeMap<Key, Arc<Record>>,
     pub(super) entries: Vec<Entry>,
     next_number: i64,
@@ -200,6 +201,15 @@ impl<'a> Draft<'a> {
         if lacks.is_empty() { Ok(found) } else { Err(Stop::Lacks(lacks)) }
     }
 
+    /// How many projects the workspace has or had, with those that this intent has made so far.
+    pub(super) fn projects(&self) -> usize {
+        self.working.projects + self.new_projects()
+    }
+    fn new_projects(&self) -> usize {
+        let made = |key: &&Key| key.kind == Kind::Project && self.working.held(**key).is_none();
+        self.changed.keys().filter(made).count()
+    }
+
     /// The next human number.
     pub(super) fn take_number(&mut self) -> i64 {
         let number = self.next_number;
@@ -304,7 +314,14 @@ impl<'a> Draft<'a> {
     /// What the intent changes, once nothing has stopped it.
     pub(super) fn plan(mut self) -> Step<Plan> {
         self.roll_up()?;
-        Ok(Plan { changed: self.changed, entries: self.entries, next_number: self.next_number, access: self.access })
+        let projects = self.projects();
+        Ok(Plan {
+            projects,
+            changed: self.changed,
+            entries: self.entries,
+            next_number: self.next_number,
+            access: self.access,
+        })
     }
 
     /// Whether the server itself acts.
@@ -349,6 +366,7 @@ impl Plan {
         }
         working.head += self.entries.len() as u64;
         working.next_number = self.next_number;
+        working.projects = self.projects;
         working.wrote.extend(self.entries.iter().map(|entry| (entry.seq, Some(Wrote::of(entry)))));
         if touched.iter().any(|key| key.kind == Kind::Policy) {
             working.read_policies();

@@ -79,8 +79,15 @@ fn policy(policy: &Record) -> Step<()> {
     let Some(spec) = kind.spec().field(policy.text("of_field")) else {
         return invalid("of_field", "There is no such field. Choose one.");
     };
+    if let Some(first) =
+        spec.group.filter(|_| !merge::decides(kind, spec)).and_then(|group| kind.spec().group(group).next())
+    {
+        let says =
+            format!("{} goes by the rule of {}, with which it changes. Choose that one's.", spec.label, first.label);
+        return invalid("of_field", &says);
+    }
     match crate::model::catalog::Rule::from_name(policy.text("rule")) {
-        Some(rule) if merge::suits(rule, spec) => Ok(()),
+        Some(rule) if merge::suits(rule, kind, spec) => Ok(()),
         _ => invalid("rule", "This rule does not suit the field. Choose another."),
     }
 }

@@ -30,17 +30,44 @@ struct Shown {
     theirs: Option<Value>,
 }
 
+impl Shown {
+    /// A value that a deletion took, and that its tombstone gives back. Where the rule adds differences up, what the edit adds to that
+    /// is nothing.
+    fn buried(draft: &Draft<'_>, kind: Kind, spec: &'static FieldSpec, value: Value) -> Self {
+        let adds = draft.rules.rule(kind, spec) == Rule::Counter;
+        Self { spec, base: if adds { value.clone() } else { Value::Null }, mine: value, theirs: None }
+    }
+}
+
+/// These fields, each with the rest of its group: what wins or loses together is written together.
+fn with_groups<'f>(
+    spec: &'static KindSpec,
+    fields: impl Iterator<Item = &'f FieldSpec>,
+) -> impl Iterator<Item = &'static FieldSpec> {
+    let (mut names, mut groups) = (BTreeSet::new(), BTreeSet::new());
+    for field in fields {
+        names.insert(field.name);
+        groups.extend(field.group);
+    }
+    let wanted =
+        move |field: &&FieldSpec| names.contains(field.name) || field.group.is_some_and(|group| groups.contains(group));
+    spec.fields.iter().filter(wanted)
+}
+
 /// A whole edit, as it is kept when its record was deleted.
 pub(super) struct Edit(Vec<Shown>);
 
 impl Edit {
-    /// The fields of a create, or those a command sets.
-    pub(super) fn of_create(spec: &'static KindSpec, fields: &BTreeMap<Name, Value>) -> Self {
-        let entered = fields.iter().filter_map(|(name, value)| Some((spec.field(name.as_str())?, value)));
-        let entered = entered.filter(|(field, _)| !field.derived);
-        Self(
-            entered.map(|(spec, value)| Shown { spec, base: Value::Null, mine: value.clone(), theirs: None }).collect(),
-        )
+    /// The fields of a create, which is there as a tombstone and comes back with them.
+    pub(super) fn of_create(draft: &Draft<'_>, spec: &'static KindSpec, fields: &BTreeMap<Name, Value>) -> Self {
+        let entered = fields.keys().filter_map(|name| spec.field(name.as_str())).filter(|field| !field.derived);
+        let value = |field: &FieldSpec| fields.get(field.name).cloned().unwrap_or_default();
+        Self(with_groups(spec, entered).map(|field| Shown::buried(draft, spec.kind, field, value(field))).collect())
+    }
+    /// The fields that a command sets.
+    pub(super) fn of_command(spec: &'static KindSpec, fields: &BTreeMap<Name, Value>) -> Self {
+        let set = fields.iter().filter_map(|(name, value)| Some((spec.field(name.as_str())?, value)));
+        Self(set.map(|(spec, value)| Shown { spec, base: Value::Null, mine: value.clone(), theirs: None }).collect())
     }
     /// The fields of an edit.
     pub(super) fn of_set(spec: &'static KindSpec, changes: &BTreeMap<Name, Change>) -> Self {
@@ -199,27 +226,40 @@ pub(super) fn unseen(draft: &mut Draft<'_>, op: &Op, deleted: &[Arc<Record>], se
     deleted.iter().try_for_each(|record| unseen_of_one(draft, op, record, seen))
 }
 
+/// What somebody wrote at this device they have seen, and nobody wants back what the server filled in.
+pub(super) fn was_seen(draft: &Draft<'_>, op: &Op, wrote: Wrote) -> bool {
+    wrote.by.is_none() || (wrote.by == Some(draft.author.member) && wrote.device == Some(op.device))
+}
+
 fn unseen_of_one(draft: &mut Draft<'_>, op: &Op, before: &Record, seen: Version) -> Step<()> {
-    let mut lost: BTreeMap<MemberId, (Wrote, Vec<Shown>)> = BTreeMap::new();
-    for spec in before.kind.spec().fields.iter().filter(|spec| !spec.derived && before.version(spec.name) > seen) {
-        let Some(wrote) = draft.wrote(before.version(spec.name))? else { continue };
-        let Some(by) = wrote.by.filter(|by| *by != draft.author.member) else { continue };
-        let shown = Shown { spec, base: Value::Null, mine: before.get(spec.name).clone(), theirs: None };
-        let slot = lost.entry(by).or_insert_with(|| (wrote, Vec::new()));
-        slot.0 = if wrote.at_ms >= slot.0.at_ms { wrote } else { slot.0 };
-        slot.1.push(shown);
+    let spec = before.kind.spec();
+    // By author; nobody is known any more for what is past the horizon.
+    let mut lost: BTreeMap<Option<MemberId>, (Option<Wrote>, Vec<&'static FieldSpec>)> = BTreeMap::new();
+    for field in spec.fields.iter().filter(|field| !field.derived && before.version(field.name) > seen) {
+        let wrote = draft.wrote(before.version(field.name))?;
+        if wrote.is_some_and(|wrote| was_seen(draft, op, wrote)) {
+            continue;
+        }
+        let slot = lost.entry(wrote.and_then(|wrote| wrote.by)).or_insert_with(|| (wrote, Vec::new()));
+        if wrote.map(|wrote| wrote.at_ms) >= slot.0.map(|wrote| wrote.at_ms) {
+            slot.0 = wrote;
+        }
+        slot.1.push(field);
     }
-    for (by, (wrote, shown)) in lost {
+    for (by, (wrote, fields)) in lost {
+        let fields = with_groups(spec, fields.into_iter());
+        let shown = fields.map(|field| Shown::buried(draft, before.kind, field, before.get(field.name).clone()));
+        let by = by.map_or_else(Vec::new, |by| by.0.as_bytes().to_vec());
         let conflict = Conflict {
-            id: derived_id(op.id, "unseen", &[by.0.as_bytes().as_slice(), before.id.0.as_bytes()].concat()),
+            id: derived_id(op.id, "unseen", &[by.as_slice(), before.id.0.as_bytes()].concat()),
             class: ConflictClass::DeleteWins,
             state: ConflictState::Open,
             of: before.key(),
             scope: before.scope,
             title: &title_of(before),
-            op: wrote.op,
-            shown,
-            mine: Side::of(Some(wrote)),
+            op: wrote.and_then(|wrote| wrote.op),
+            shown: shown.collect(),
+            mine: Side::of(wrote),
             theirs: Side::of_op(draft, op),
         };
         write(draft, op, conflict)?;
@@ -248,8 +288,10 @@ fn write(draft: &mut Draft<'_>, op: &Op, conflict: Conflict<'_>) -> Step<RecordI
     ];
     let fields = fields.into_iter().filter(|(_, value)| !value.is_null());
     draft.make(key, conflict.scope, fields.map(|(name, value)| (name.into(), value)).collect(), Hand::Server);
-    if let (Some(author), Some(lost)) = (conflict.mine.by, withheld(&conflict.shown)) {
-        tell::kept(draft, op, author, conflict.of, conflict.title, key, lost)?;
+    // Where nobody knows any more who entered it, whoever replaced it has it: they saw it.
+    if let (Some(keeper), Some(lost)) = (conflict.mine.by.or(conflict.theirs.by), withheld(&conflict.shown)) {
+        let of = tell::Lost { of: conflict.of, scope: conflict.scope, title: conflict.title, conflict: key };
+        tell::kept(draft, op, keeper, of, lost)?;
     }
     if conflict.state == ConflictState::Open {
         let mut told: Vec<MemberId> = conflict.mine.by.into_iter().chain(conflict.theirs.by).collect();

@@ -141,23 +141,28 @@ fn notification(draft: &Draft<'_>, sort: NotificationSort, of: Key, says: String
     ])
 }
 
+/// An edit that lost or waits.
+pub(super) struct Lost<'a> {
+    pub(super) of: Key,
+    pub(super) scope: Scope,
+    pub(super) title: &'a str,
+    pub(super) conflict: Key,
+}
+
 /// Gives the author of an edit that lost or waits what its conflict record withholds from others, so that a sensitive value is
-/// not lost to whoever entered it. It is their own, so they get it whatever they may see by now.
-pub(super) fn kept(
-    draft: &mut Draft<'_>,
-    op: &Op,
-    author: MemberId,
-    of: Key,
-    title: &str,
-    conflict: Key,
-    lost: Value,
-) -> Step<()> {
-    if draft.record(Key::new(Kind::Member, author.into()))?.is_none() {
-        return Ok(());
-    }
-    let says = format!("What you entered in “{title}” does not stand. It is kept here, for you alone.");
+/// not lost to whoever entered it. It is their own, so they get it whatever they may see by now; what the record is called by now
+/// only if they may see that.
+pub(super) fn kept(draft: &mut Draft<'_>, op: &Op, author: MemberId, lost: Lost<'_>, values: Value) -> Step<()> {
+    let Lost { of, scope, title, conflict } = lost;
+    let Some(member) = draft.record(Key::new(Kind::Member, author.into()))? else { return Ok(()) };
+    let sees = match Actor::of(&member) {
+        Some(actor) => draft.shown_to(&actor, scope)?,
+        None => false,
+    };
+    let what = if sees { format!("“{title}”") } else { format!("a {}", of.kind.spec().label.to_lowercase()) };
+    let says = format!("What was entered in {what} does not stand. It is kept here, for you alone.");
     let mut fields = notification(draft, NotificationSort::Superseded, of, says);
-    fields.insert("kept".into(), lost);
+    fields.insert("kept".into(), values);
     let key = Key::new(Kind::Notification, derived_id(op.id, "kept", conflict.id.0.as_bytes()));
     draft.make(key, Scope::Personal(author), fields, Hand::Server);
     Ok(())

@@ -12,6 +12,7 @@ use crate::sync::wire;
 use uuid::Uuid;
 
 mod laws;
+mod unseen;
 
 const OWNER: u128 = 0xA1;
 const ADMIN: u128 = 0xA2;
@@ -72,7 +73,7 @@ fn restore(of: (Kind, u128)) -> Deed {
     (of, Action::Restore)
 }
 fn command(of: (Kind, u128), name: &'static str) -> Deed {
-    (of, Action::Command { name: name.into() })
+    (of, Action::Command { name: name.into(), seen: None })
 }
 
 /// A workspace with a member of every role, and project > phase > step > task.

@@ -71,6 +71,8 @@ impl Held {
 pub struct Working {
     pub(super) head: Version,
     pub(super) next_number: i64,
+    /// Projects that were ever made, deleted ones included.
+    pub(super) projects: usize,
     pub(super) records: BTreeMap<Key, Option<Held>>,
     pub(super) receipts: BTreeMap<OpId, Option<Kept>>,
     pub(super) wrote: BTreeMap<Version, Option<Wrote>>,
@@ -91,6 +93,7 @@ impl Working {
         Self {
             head,
             next_number,
+            projects: 0,
             records: BTreeMap::new(),
             receipts: BTreeMap::new(),
             wrote: BTreeMap::new(),
@@ -100,6 +103,11 @@ impl Working {
             buried: BTreeSet::new(),
             all: BTreeSet::new(),
         }
+    }
+    /// With so many projects in the workspace, those included whose scope is all that is left.
+    #[must_use]
+    pub fn with_projects(self, projects: usize) -> Self {
+        Self { projects, ..self }
     }
     /// The newest sequence number, everything settled so far included.
     pub fn head(&self) -> Version {

@@ -70,6 +70,12 @@ impl PageReaders {
         }
     }
 
+    /// Nobody reads until this is dropped.
+    #[cfg(test)]
+    pub fn hold(&self) -> OwnedSemaphorePermit {
+        Arc::clone(&self.0.permits).try_acquire_many_owned(READERS_MAX).expect("nobody reads")
+    }
+
     /// Closes every connection, once what is being read is read.
     pub async fn close(&self) -> Result<(), StoreError> {
         // Whoever still reads gives the permit back; nobody gets one meanwhile, nor afterwards.

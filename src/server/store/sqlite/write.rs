@@ -463,7 +463,10 @@ impl Write for SqliteWrite {
             concat!("DELETE FROM log WHERE place > ", base!(), " AND place <= ", base!(), " + ?2"),
             "DELETE FROM assigned WHERE workspace = ?1 AND (kind, record) IN
                 (SELECT kind, id FROM record WHERE workspace = ?1 AND deleted = 1 AND seq <= ?2)",
-            "DELETE FROM record WHERE workspace = ?1 AND deleted = 1 AND seq <= ?2",
+            // A deleted project says who sees what is left in its scope: conflicts that wait.
+            "DELETE FROM record WHERE workspace = ?1 AND deleted = 1 AND seq <= ?2 AND NOT (kind = 'project' AND EXISTS
+                (SELECT 1 FROM record AS left_over
+                 WHERE left_over.workspace = ?1 AND left_over.scope = record.scope AND left_over.deleted = 0))",
         ] {
             self.direct().execute(old, &[id, Arg::Int(horizon)])?;
         }
@@ -483,10 +486,16 @@ impl Write for SqliteWrite {
 
     async fn new_epoch(mut self, workspace: WorkspaceId, at_least: u64) -> Result<u64, StoreError> {
         let query = "UPDATE workspace SET epoch = max(epoch + 1, ?2), head = max(head + 1, epoch + 1, ?2)
-            WHERE id = ?1 RETURNING epoch";
+            WHERE id = ?1 RETURNING epoch, head";
         let least = [Arg::Id(workspace.0), Arg::Int(stored(at_least))];
-        let epoch = self.direct().query(query, &least, |row| Ok(row.int(0)))?.pop();
+        let now = self.direct().query(query, &least, |row| Ok((row.int(0), row.int(1))))?.pop();
+        let (epoch, head) = now.ok_or_else(|| damaged("a workspace that does not exist was to have a new epoch"))?;
+        if version(head)? >= SEQ_MAX {
+            return Err(damaged(
+                "the clock of this machine is far ahead: history would go on where no sequence number reaches",
+            ));
+        }
         self.end()?;
-        version(epoch.ok_or_else(|| damaged("a workspace that does not exist was to have a new epoch"))?)
+        version(epoch)
     }
 }

@@ -31,6 +31,11 @@ fn laws(memory: &InMemory) {
         .map(|(key, record)| (*key, record.clone()))
         .collect();
     assert_eq!(folded(&memory.log), live, "the log holds everything");
+    let newest = memory.log.iter().rev().take(8);
+    for entry in newest {
+        let read = wire::encode(entry).and_then(|bytes| wire::decode::<Entry>(&bytes));
+        assert!(read.is_ok_and(|read| read == *entry), "whoever gets it can read it: {entry:?}");
+    }
     assert!(memory.log.iter().zip(1..).all(|(entry, seq)| entry.seq == seq), "one sequence without gaps");
     for record in live.values() {
         if let Some(parent) = record.parent() {
