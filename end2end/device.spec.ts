@@ -114,3 +114,53 @@ test("a browser whose databases never open says so, and edits still arrive", asy
   await expect(his.row("Count all culverts")).toBeVisible();
   await expectSync(ada.page, "live");
 });
+
+test("what waits outlives its database, while a tab is open", async ({ member }) => {
+  const ada = await member("Ada", "kept");
+  const bo = await member("Bo");
+  const hers = await ProjectScreen.makeCable(ada.page);
+  const his = await hers.on(bo.page);
+  await ada.becomeReadyForOffline();
+  await ada.goOffline();
+  await hers.addUnder("Route", "Count the culverts");
+  await expectSync(ada.page, "offline, 1 waiting");
+  await ada.clearOutbox();
+  await hers.addUnder("Route", "Mark the poles");
+  await expectSync(ada.page, "offline, 2 waiting");
+  await ada.page.reload();
+  await expectSync(ada.page, "offline, 2 waiting");
+  await ada.goOnline();
+  await expect(his.row("Count the culverts")).toHaveCount(1);
+  await expect(his.row("Mark the poles")).toHaveCount(1);
+  await expectSync(ada.page, "live");
+});
+
+test("databases that open too late are whole all the same", async ({ member }) => {
+  const ada = await member("Ada", "kept");
+  const hers = await ProjectScreen.makeCable(ada.page);
+  const address = ada.page.url();
+  await ada.becomeReadyForOffline();
+  await ada.page.goto("about:blank");
+  const letGo = await ada.holdDatabases();
+  await ada.go(address);
+  await expect(ada.page.getByText("This browser keeps nothing for Tidemark")).toBeVisible();
+  await letGo();
+  await ada.page.reload();
+  await expectSync(ada.page, "live");
+  await expect(ada.page.getByText("This browser keeps nothing for Tidemark")).toHaveCount(0);
+  await ada.goOffline();
+  await hers.addUnder("Route", "Count the culverts");
+  await ada.page.reload();
+  await expect(hers.row("Count the culverts")).toBeVisible();
+});
+
+test("without the browser's small storage everything but its memory works", async ({ member }) => {
+  const ada = await member("Ada");
+  await ada.refuseSmallStorage();
+  await ada.go("/");
+  const hers = await ProjectScreen.makeCable(ada.page);
+  await ada.page.getByRole("button", { name: /^Theme: system/ }).click();
+  await expect(ada.page.locator("html")).toHaveAttribute("data-theme", "light");
+  await hers.rename("Walk the route", "Walk the whole route");
+  await expectSync(ada.page, "live");
+});

@@ -185,19 +185,46 @@ export class Person {
     });
   }
 
-  /** The browser throws the copy of what the server has away, and keeps what waits. */
-  async evictBase(): Promise<void> {
-    await this.page.evaluate(async () => {
-      const databases = await indexedDB.databases();
-      const names = databases.flatMap(({ name }) => (name?.startsWith("tidemark-base-") ? [name] : []));
+  /** The outbox's database goes while a tab is open on it, as when a person clears what a site has stored. */
+  async clearOutbox(): Promise<void> {
+    this.storageMayFail = true;
+    await removeDatabases(this.page, "tidemark-outbox-");
+  }
+
+  /** There is no small storage from the next page on: asking for it throws, as where cookies are forbidden. */
+  async refuseSmallStorage(): Promise<void> {
+    await this.context.addInitScript(() => {
+      Object.defineProperty(window, "localStorage", {
+        get() {
+          throw new DOMException("not here", "SecurityError");
+        },
+      });
+    });
+  }
+
+  /** Something else in this browser holds every database, so that none can be opened until the function that is returned is called. */
+  async holdDatabases(): Promise<() => Promise<void>> {
+    this.storageMayFail = true;
+    const holder = await this.context.newPage();
+    await holder.goto("/favicon.svg");
+    await holder.evaluate(async () => {
+      const names = (await indexedDB.databases()).flatMap(({ name }) => (name?.startsWith("tidemark-") ? [name] : []));
       for (const name of names) {
-        await new Promise((done, failed) => {
-          const removing = indexedDB.deleteDatabase(name);
-          removing.onsuccess = done;
-          removing.onerror = failed;
+        await new Promise((held, failed) => {
+          const opening = indexedDB.open(name);
+          opening.onsuccess = held;
+          opening.onerror = failed;
         });
+        // Waits for the connection above, which does not listen; whoever opens the database waits behind it.
+        indexedDB.deleteDatabase(name);
       }
     });
+    return () => holder.close();
+  }
+
+  /** The browser throws the copy of what the server has away, and keeps what waits. */
+  async evictBase(): Promise<void> {
+    await removeDatabases(this.page, "tidemark-base-");
   }
 
   /** Signs in on the page that asks for it. */
@@ -319,4 +346,18 @@ export class Person {
 /** Before the application has taken over the page, a click does nothing. */
 export async function expectAlive(page: Page): Promise<void> {
   await expect(page.locator("html")).toHaveAttribute("data-alive", "");
+}
+
+async function removeDatabases(page: Page, prefix: string): Promise<void> {
+  await page.evaluate(async (prefix) => {
+    const databases = await indexedDB.databases();
+    const names = databases.flatMap(({ name }) => (name?.startsWith(prefix) ? [name] : []));
+    for (const name of names) {
+      await new Promise((done, failed) => {
+        const removing = indexedDB.deleteDatabase(name);
+        removing.onsuccess = done;
+        removing.onerror = failed;
+      });
+    }
+  }, prefix);
 }

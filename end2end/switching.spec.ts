@@ -164,3 +164,22 @@ test("sockets that were refused for a while are used again, and no edit is lost 
   await expect(his.row("Count all culverts")).toHaveCount(1);
   await expectSync(bo.page, "live");
 });
+
+test("a tab leaves when somebody else signs in beside it, and nobody is taken for removed", async ({ member }) => {
+  const ada = await member("Ada");
+  const bo = await member("Bo");
+  const hers = await ProjectScreen.makeCable(ada.page);
+  const address = ada.page.url();
+  const beside = await ada.newTab("/sign-in");
+  await bo.signInAt(beside);
+  await expectSync(beside, "live");
+  for (const tab of [beside, ada.page]) await expect(tab.getByRole("link", { name: "Bo, members" })).toBeVisible();
+
+  await beside.goto("/sign-in");
+  await ada.signInAt(beside);
+  await expectSync(beside, "live");
+  for (const tab of [beside, ada.page]) await expect(tab.getByRole("link", { name: "Ada, members" })).toBeVisible();
+  await expectSync(ada.page, "live");
+  await ada.go(address);
+  await expect(hers.row("Walk the route")).toBeVisible();
+});

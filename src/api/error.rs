@@ -124,7 +124,8 @@ impl ApiError {
     /// What the live channel would have said in the same place; `None` where trying again is right.
     pub fn refusal(&self) -> Option<Refusal> {
         match self {
-            Self::SignedOut => Some(Refusal::SignedOut),
+            // Of a channel that is asked for as a member of another account.
+            Self::SignedOut | Self::NotFound => Some(Refusal::SignedOut),
             Self::Revoked => Some(Refusal::Revoked),
             Self::TooFast { .. } => Some(Refusal::TooFast),
             Self::Malformed | Self::TooLarge => Some(Refusal::Malformed),

@@ -2,7 +2,7 @@
 //! before, and without, the browser's half of the application.
 
 use crate::api::ApiError;
-use crate::api::account::{Me, SignIn, SignUp, me, sign_out};
+use crate::api::account::{Me, SignIn, SignUp, me};
 use crate::api::seed::WorkspaceName;
 use crate::api::workspace::{AcceptInvitation, CreateWorkspace, SwitchWorkspace, invitation};
 use crate::app::dom;
@@ -59,15 +59,17 @@ where
 }
 
 /// Loads `to` once the action has succeeded: a new session starts with a new page, so nothing of the one before remains.
-fn load_when_done<S>(action: ServerAction<S>, to: impl Fn(&S::Output) -> String + 'static)
+fn load_when_done<S>(action: ServerAction<S>, to: impl Fn(&Me) -> String + 'static)
 where
-    S: ServerFn<Error = ApiError> + Clone + Send + Sync + 'static,
-    S::Output: Send + Sync + 'static,
+    S: ServerFn<Error = ApiError, Output = Me> + Clone + Send + Sync + 'static,
 {
     let value = action.value();
     Effect::new(move || {
         value.with(|value| {
             if let Some(Ok(output)) = value {
+                // Until that page has come, whoever was signed in before would be taken for this one.
+                #[cfg(feature = "hydrate")]
+                crate::browser::profile::now_signed_in(output.viewer.as_ref());
                 dom::load(&to(output));
             }
         });
@@ -396,23 +398,12 @@ pub fn SignOut() -> impl IntoView {
     let asked = RwSignal::new(Asked::NotYet);
     let (leave_here, stay_here) = (NodeRef::<Button>::new(), NodeRef::<Button>::new());
     let fault = RwSignal::new(None::<String>);
-    let leave = Action::new(move |(): &()| async move {
-        match sign_out().await {
-            Ok(()) => dom::load("/sign-in"),
-            Err(error) => fault.set(Some(error.to_string())),
-        }
-    });
     let go = move |pending: Leaving| match records.device() {
         Some(device) => device.sign_out(pending),
-        None if records.ends_with_the_page() => {
-            fault.set(Some(
-                "What you did a moment ago is not stored yet. You are still signed in; try again in a moment."
-                    .to_owned(),
-            ));
-        }
-        None => {
-            leave.dispatch(());
-        }
+        // What this browser keeps of the server would stay for whoever comes next.
+        None => fault.set(Some(
+            "Tidemark is still starting on this page. You are still signed in; try again in a moment.".to_owned(),
+        )),
     };
     let export = move |_| {
         if let Some(device) = records.device() {

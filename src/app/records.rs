@@ -472,7 +472,8 @@ impl Records {
     pub fn ends_with_the_page(self) -> bool {
         let early = self.early.try_with_value(|early| !early.is_empty()).unwrap_or(false);
         let status = self.status.try_get_untracked().unwrap_or_default();
-        let alone = status.memory == Memory::MemoryOnly && status.waiting > 0;
+        let refused = self.tray.try_with_untracked(|tray| !tray.is_empty()).unwrap_or(false);
+        let alone = status.memory == Memory::MemoryOnly && (status.waiting > 0 || refused);
         (early || alone || self.is_storing()) && self.given_up.try_get_value() != Some(true)
     }
 

@@ -114,13 +114,14 @@ pub fn BeforePaint() -> impl IntoView {
 mod kept {
     //! Where the choice is kept between visits.
     use super::Theme;
+    use crate::browser::profile::is_there;
     use gloo_storage::{LocalStorage, Storage};
     use leptos::prelude::document;
 
     const KEPT_AS: &str = "tidemark.theme";
 
     pub fn read() -> Option<Theme> {
-        let name: String = LocalStorage::get(KEPT_AS).ok()?;
+        let name: String = if is_there() { LocalStorage::get(KEPT_AS).ok()? } else { return None };
         Theme::named(&name)
     }
 
@@ -131,9 +132,8 @@ mod kept {
             _ => root.set_attribute("data-theme", theme.name()),
         });
         // A browser that keeps nothing still shows the choice until the tab closes.
-        if let (Some(Err(error)), _) | (_, Err(error)) =
-            (shown, LocalStorage::set(KEPT_AS, theme.name()).map_err(|error| error.to_string().into()))
-        {
+        let kept = if is_there() { LocalStorage::set(KEPT_AS, theme.name()) } else { Ok(()) };
+        if let (Some(Err(error)), _) | (_, Err(error)) = (shown, kept.map_err(|error| error.to_string().into())) {
             leptos::logging::warn!("the theme could not be kept: {error:?}");
         }
     }

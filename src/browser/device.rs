@@ -21,16 +21,16 @@ use crate::browser::{clock, file, profile};
 use crate::model::id::{IntentId, OpId};
 use crate::model::record::{Key, Record};
 use crate::model::scope::Scope;
-use crate::sync::op::Reason;
+use crate::sync::op::{Code, Reason};
 use crate::sync::replica::{
-    Database, Draft, Effect, Event, Identity, Incident, Missing, Refused, Replica, Timer, Waiting,
+    Database, Draft, Effect, Event, Identity, Incident, Missing, Place, Refused, Replica, Timer, Waiting,
 };
 use crate::sync::schema::Schema;
 use crate::sync::wire::SnapshotWanted;
 use js_sys::{Function, Promise, Reflect};
 use leptos::ev;
 use leptos::leptos_dom::helpers::TimeoutHandle;
-use leptos::prelude::{document, set_timeout_with_handle, window, window_event_listener};
+use leptos::prelude::{GetUntracked, document, set_timeout_with_handle, window, window_event_listener};
 use leptos::task::spawn_local;
 use send_wrapper::SendWrapper;
 use std::cell::{Cell, RefCell};
@@ -79,6 +79,8 @@ pub struct Device {
     introduced: Cell<bool>,
     /// What the person has as a file.
     exported: RefCell<BTreeSet<OpId>>,
+    /// What was in the tray when its person was last told; `None` until everything stored has been read.
+    known_refused: RefCell<Option<BTreeSet<Place>>>,
     /// Whether this person's session here has ended: nothing is carried out any more.
     left: Cell<bool>,
 }
@@ -126,6 +128,7 @@ pub async fn start(records: Records, viewer: Viewer, worker: Option<Rc<Worker>>)
         looked_ms: Cell::new(clock::now_ms()),
         introduced: Cell::new(false),
         exported: RefCell::default(),
+        known_refused: RefCell::default(),
         left: Cell::new(false),
     });
     *place.borrow_mut() = Rc::downgrade(&device);
@@ -251,9 +254,10 @@ impl Device {
     fn say(&self, status: Status) {
         let replica = self.replica.borrow();
         let pending = replica.pending().cloned().collect();
-        let tray = replica.tray().cloned().collect::<Vec<_>>().into_iter().rev().collect();
+        let tray: Vec<Refused> = replica.tray().cloned().collect::<Vec<_>>().into_iter().rev().collect();
         drop(replica);
         self.show_rest(&status);
+        self.tell_of_refusals(&tray);
         if status.link == Link::Live && !self.introduced.replace(true) {
             self.introduce();
         }
@@ -263,6 +267,20 @@ impl Device {
         if cut_off {
             self.push_later();
         }
+    }
+
+    /// An edit that is refused goes from where it was made, so its person is told where it is now.
+    fn tell_of_refusals(&self, tray: &[Refused]) {
+        if !self.attached() {
+            return;
+        }
+        let places: BTreeSet<Place> = tray.iter().map(|refused| refused.place).collect();
+        let Some(known) = self.known_refused.replace(Some(places)) else { return };
+        let new: Vec<&Refused> = tray.iter().filter(|refused| !known.contains(&refused.place)).collect();
+        let Some(newest) = new.first() else { return };
+        let count = format::count(i64::try_from(new.len()).unwrap_or(i64::MAX), "edit was", "edits were");
+        let says = &newest.entry.reason.says;
+        self.records.tell(format!("{count} not accepted and can be found in the sync centre. {says}"), None);
     }
 
     /// Lets the members know by which name a conflict may call this device.
@@ -348,9 +366,9 @@ impl Device {
         let device = self.clone();
         drop(window_event_listener(ev::online, move |_| device.tell(Event::Nudged)));
         let device = self.clone();
-        drop(window_event_listener(ev::focus, move |_| device.tell(Event::Nudged)));
+        drop(window_event_listener(ev::focus, move |_| device.come_back()));
         let device = self.clone();
-        drop(window_event_listener(ev::pageshow, move |_| device.tell(Event::Nudged)));
+        drop(window_event_listener(ev::pageshow, move |_| device.come_back()));
         let device = self.clone();
         drop(window_event_listener(ev::offline, move |_| device.line.cut()));
         let device = self.clone();
@@ -360,18 +378,29 @@ impl Device {
             if document().hidden() {
                 device.go_dark();
             } else {
-                device.tell(Event::Nudged);
+                device.come_back();
                 device.look_for_update();
             }
         }));
     }
 
-    /// Another tab ended this person's session here: whoever comes next sees nothing of theirs in this one either.
+    /// Somebody looks at the page again, which may have been stopped for long.
+    fn come_back(self: &Rc<Self>) {
+        self.leave_if_signed_out();
+        self.tell(Event::Nudged);
+    }
+
+    /// Another tab ended this person's session here, or began somebody else's: whoever sits here now sees nothing of theirs in this
+    /// one either. The same person in another workspace is no reason.
     fn leave_if_signed_out(&self) {
-        if profile::viewer().is_none() && !self.left.replace(true) {
-            self.line.hang_up();
-            crate::app::dom::load("/sign-in");
+        let Some(viewer) = self.records.viewer().try_get_untracked().flatten() else { return };
+        let now = profile::viewer();
+        if !profile::is_there() || now.as_ref().is_some_and(|now| now.email == viewer.email) || self.left.replace(true)
+        {
+            return;
         }
+        self.line.hang_up();
+        crate::app::dom::load(if now.is_some() { "/" } else { "/sign-in" });
     }
 
     /// The tab may be closed now: what waits is left to the service worker.
@@ -526,6 +555,10 @@ struct Handle(SendWrapper<Rc<Device>>);
 
 impl Asked for Handle {
     fn act(&self, drafts: Vec<Draft>) -> Result<IntentId, Vec<Reason>> {
+        if self.0.left.get() {
+            let says = "You were signed out on this browser, so this was not done. What waited is kept; sign in again.";
+            return Err(vec![Reason { code: Code::Forbidden, field: None, says: says.to_owned() }]);
+        }
         let intent = IntentId(Uuid::now_v7());
         let drafts = drafts.into_iter().map(|draft| (OpId(Uuid::now_v7()), draft)).collect();
         self.0.acting.set(Some(intent));

@@ -9,6 +9,8 @@
 use crate::api::seed::Viewer;
 use crate::model::id::{DeviceId, MemberId, WorkspaceId};
 use gloo_storage::{LocalStorage, Storage};
+use leptos::prelude::window;
+use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
 /// Where the device's id is kept.
@@ -20,7 +22,7 @@ const FIRST_LIFE: u32 = 1;
 
 /// Which device this profile is.
 pub fn device() -> DeviceId {
-    LocalStorage::get(DEVICE).unwrap_or_else(|_| {
+    get(DEVICE).unwrap_or_else(|| {
         let device = DeviceId(Uuid::now_v7());
         keep(DEVICE, &device);
         device
@@ -29,19 +31,19 @@ pub fn device() -> DeviceId {
 
 /// Which life of this member's copy.
 pub fn life(workspace: WorkspaceId, member: MemberId) -> u32 {
-    LocalStorage::get(life_name(workspace, member)).unwrap_or(FIRST_LIFE)
+    get(&life_name(workspace, member)).unwrap_or(FIRST_LIFE)
 }
 
 /// Begins another life, because the numbers of the one before are gone.
 pub fn new_life(workspace: WorkspaceId, member: MemberId) {
     let name = life_name(workspace, member);
-    let life = LocalStorage::get::<u32>(&name).map_or(FIRST_LIFE, |life| life.saturating_add(1));
+    let life = get::<u32>(&name).map_or(FIRST_LIFE, |life| life.saturating_add(1));
     keep(&name, &life);
 }
 
 /// Whoever was signed in last, as the screens showed them.
 pub fn viewer() -> Option<Viewer> {
-    LocalStorage::get(VIEWER).ok()
+    get(VIEWER)
 }
 
 /// Remembers whoever is signed in.
@@ -51,7 +53,28 @@ pub fn keep_viewer(viewer: &Viewer) {
 
 /// Forgets who was signed in. Their databases stay until they are removed.
 pub fn forget_viewer() {
-    LocalStorage::delete(VIEWER);
+    if is_there() {
+        LocalStorage::delete(VIEWER);
+    }
+}
+
+/// Somebody signed in, as this; as nobody's member where `None`. To be said before the next page is loaded, which may come from the
+/// shell.
+pub fn now_signed_in(viewer: Option<&Viewer>) {
+    match viewer {
+        Some(viewer) => keep_viewer(viewer),
+        None => forget_viewer(),
+    }
+}
+
+/// Whether there is a small storage at all: some browsers have none, or forbid it, and reading it would be a panic.
+pub fn is_there() -> bool {
+    window().local_storage().is_ok_and(|storage| storage.is_some())
+}
+
+fn get<T: DeserializeOwned>(name: &str) -> Option<T> {
+    // What is not ours is as good as nothing.
+    if is_there() { LocalStorage::get(name).ok() } else { None }
 }
 
 fn life_name(workspace: WorkspaceId, member: MemberId) -> String {
@@ -60,7 +83,9 @@ fn life_name(workspace: WorkspaceId, member: MemberId) -> String {
 
 fn keep(name: &str, value: &impl serde::Serialize) {
     // A browser that keeps nothing is a new device each time, which is safe.
-    if let Err(error) = LocalStorage::set(name, value) {
+    if is_there()
+        && let Err(error) = LocalStorage::set(name, value)
+    {
         leptos::logging::warn!("{name} could not be kept: {error}");
     }
 }

@@ -7,7 +7,7 @@ mod typed;
 use crate::api::seed::{Seed, Viewer};
 use crate::app::pages::NotFetched;
 use crate::app::records::{Link, Records};
-use crate::app::{App, WhenShown, pages};
+use crate::app::{App, WhenShown, dom, pages};
 use crate::browser::worker::Worker;
 use crate::browser::{device, profile};
 
@@ -87,7 +87,8 @@ fn provide_device(drawn: oneshot::Receiver<()>) {
     let drawn = SendWrapper::new(RefCell::new(Some(drawn)));
     provide_context(WhenShown(Arc::new(move |records: Records| {
         let Some(drawn) = drawn.borrow_mut().take() else { return };
-        let worker = Worker::follow(move || records.set_update_ready());
+        let unfinished = move || records.is_storing() || dom::focus_unkept();
+        let worker = Worker::follow(move || records.set_update_ready(), unfinished);
         // Not followed: who is signed in changes only with the page.
         let viewer: Option<Viewer> = records.viewer().get_untracked();
         let calmed = once_calm(records);
@@ -199,9 +200,9 @@ fn FirstVisit() -> impl IntoView {
             </p>
             <p>
                 <button type="button" class="button" on:click=|_| {
-                    if window().location().reload().is_err() {
-                        leptos::logging::warn!("the page could not be loaded again");
-                    }
+                    // As long as it takes: there is nothing to show instead.
+                    let path = window().location().pathname().unwrap_or_default();
+                    dom::load(&format!("{path}?patiently"));
                 }>"Try again"</button>
             </p>
         </main>

@@ -9,6 +9,7 @@ use crate::browser::clock::pause;
 use crate::browser::profile;
 use crate::model::id::{MemberId, WorkspaceId};
 use crate::sync::replica::{Database, Event, Save, Saved, Slot, Table, Write};
+use futures::channel::oneshot::{self, Canceled};
 use futures::future::{Either, select};
 use indexed_db_futures::KeyRange;
 use indexed_db_futures::database::Database as Connection;
@@ -26,8 +27,9 @@ use std::rc::Rc;
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
 
-/// The shape of the databases. A change of it needs an upgrade that keeps the outbox.
-const SHAPE: u32 = 1;
+/// The shape of the databases. A change of it needs an upgrade that keeps the outbox. The second has the stores of the first, for
+/// databases that were made without any.
+const SHAPE: u32 = 2;
 /// How often a job is tried, each time with a new connection: a browser that closed the first one for reasons of its own
 /// gives a second; one that fails three times will fail the fourth.
 const TRIES_MAX: u32 = 3;
@@ -239,18 +241,22 @@ impl Lane {
         let request = Connection::open(self.name.as_str())
             .with_version(SHAPE)
             .with_on_upgrade_needed(move |_, connection| {
-                for table in tables(database) {
-                    connection.create_object_store(table.name()).build()?;
-                }
-                if database == Database::Outbox {
+                let there: Vec<String> = connection.object_store_names().collect();
+                let lacking = || tables(database).filter(|table| !there.iter().any(|name| name == table.name()));
+                if database == Database::Outbox && lacking().next().is_some() {
                     // Before any other tab can open it: see `profile`.
                     profile::new_life(workspace, member);
+                }
+                for table in lacking() {
+                    connection.create_object_store(table.name()).build()?;
                 }
                 Ok(())
             })
             .build()?;
-        let connection = match in_time(request.into_future()).await {
-            Ok(opened) => opened?,
+        let connection = match in_time(to_its_end(request.into_future())).await {
+            Ok(Ok(opened)) => opened?,
+            // The task always sends.
+            Ok(Err(Canceled)) => return Err(StorageError::Slow),
             Err(slow) => {
                 self.slow.set(self.slow.get() + 1);
                 return Err(slow);
@@ -325,6 +331,20 @@ async fn in_time<T>(work: impl Future<Output = T>) -> Result<T, StorageError> {
         Either::Left((result, _)) => Ok(result),
         Either::Right(_) => Err(StorageError::Slow),
     }
+}
+
+/// Lets an opening run on when nobody waits for it any more: given up amid an upgrade it would leave a database without stores. A
+/// connection that comes too late is closed.
+fn to_its_end(
+    opening: impl Future<Output = Result<Connection, OpenDbError>> + 'static,
+) -> oneshot::Receiver<Result<Connection, OpenDbError>> {
+    let (opened, awaited) = oneshot::channel();
+    spawn_local(async move {
+        if let Err(Ok(late)) = opened.send(opening.await) {
+            late.close();
+        }
+    });
+    awaited
 }
 
 /// Everything, in one transaction. Both lists come in the order of keys, so they belong together.

@@ -27,12 +27,14 @@ pub struct Worker {
     registration: RefCell<Option<ServiceWorkerRegistration>>,
     agreed: Cell<bool>,
     ready: Box<dyn Fn()>,
+    unfinished: Box<dyn Fn() -> bool>,
 }
 
 impl Worker {
-    /// Follows it. `ready` is called when a newer build waits. `None` in an engine without service workers, or on a page
+    /// Follows it. `ready` is called when a newer build waits; `unfinished` says whether loading the page again would lose something.
+    /// `None` in an engine without service workers, or on a page
     /// without a secure origin: the application works there too, while there is a network.
-    pub fn follow(ready: impl Fn() + 'static) -> Option<Rc<Self>> {
+    pub fn follow(ready: impl Fn() + 'static, unfinished: impl Fn() -> bool + 'static) -> Option<Rc<Self>> {
         let container = Reflect::get(&window().navigator(), &JsValue::from_str("serviceWorker")).ok()?;
         let container = container.dyn_into::<ServiceWorkerContainer>().ok()?;
         let worker = Rc::new(Self {
@@ -40,6 +42,7 @@ impl Worker {
             registration: RefCell::default(),
             agreed: Cell::new(false),
             ready: Box::new(ready),
+            unfinished: Box::new(unfinished),
         });
         worker.watch_control();
         Some(worker)
@@ -107,9 +110,11 @@ impl Worker {
         let worker = self.clone();
         let controlled = Cell::new(worker.container.controller().is_some());
         let changed = Closure::<dyn Fn()>::new(move || {
-            if worker.agreed.get() {
+            let another = controlled.replace(true);
+            // It may take a while until it is in charge, and its person goes on meanwhile.
+            if worker.agreed.replace(false) && !(worker.unfinished)() {
                 reload();
-            } else if controlled.replace(true) {
+            } else if another {
                 (worker.ready)();
             }
         });

@@ -12,6 +12,9 @@ const CACHE = CACHE_PREFIX + VERSION;
 const SHELL = "/shell";
 /** How long a navigation waits for the network: longer, and a person with one bar of signal stares at nothing. */
 const NAVIGATION_MS_MAX = 3_000;
+/** These show nothing without a network, however long it takes; nor does a shell in a browser that knows nobody, which asks so. */
+const PATIENT = /^\/(sign-in|sign-up|invitation\/.*|workspaces)$/;
+const PATIENTLY = "patiently";
 
 const OUTBOX_TAG = "tidemark-outbox";
 const PUSH_PATH = "/api/sync/push";
@@ -77,7 +80,9 @@ async function navigate(request) {
   const shell = await (await caches.open(CACHE)).match(SHELL, { ignoreVary: true });
   const answer = fetch(request);
   if (!shell) return answer;
-  const late = new Promise((resolve) => self.setTimeout(resolve, NAVIGATION_MS_MAX, undefined));
+  const { pathname, searchParams } = new URL(request.url);
+  const patient = PATIENT.test(pathname) || searchParams.has(PATIENTLY);
+  const late = new Promise((resolve) => patient || self.setTimeout(resolve, NAVIGATION_MS_MAX, undefined));
   try {
     const first = await Promise.race([answer, late]);
     // A gateway that answers for a server that does not is no answer.
@@ -171,6 +176,11 @@ function readOutbox(name) {
     opening.onsuccess = () => {
       const database = opening.result;
       database.onversionchange = () => database.close();
+      if (!["ops", "settled"].every((name) => database.objectStoreNames.contains(name))) {
+        // The next tab makes it whole.
+        database.close();
+        return resolve({ ops: [], settledIn: undefined });
+      }
       const reading = database.transaction(["ops", "settled"]);
       const ops = reading.objectStore("ops").getAll();
       const epoch = reading.objectStore("settled").get("epoch");

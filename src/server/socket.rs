@@ -82,8 +82,8 @@ impl Farewell {
 impl From<ApiError> for Farewell {
     fn from(error: ApiError) -> Self {
         let refusal = match error {
-            // A member who is not this account's looks like one who was removed: there is nothing to read here.
-            ApiError::NotFound | ApiError::Forbidden => Refusal::Revoked,
+            // The member is another account's: somebody else signed in on that browser. What is stored there is not theirs to lose.
+            ApiError::NotFound => Refusal::SignedOut,
             _ => error.refusal().unwrap_or(Refusal::Failed),
         };
         Self { refusal, says: error.to_string() }

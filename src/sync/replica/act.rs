@@ -11,7 +11,8 @@ use crate::sync::replica::keep::{Meaning, Shelf};
 use crate::sync::replica::stored::{Tail, place_slot, row_bytes, tail_slot};
 use crate::sync::replica::view::{doubt, parent_of};
 use crate::sync::replica::{
-    Database, Draft, Effect, OnlyIf, Pending, PendingState, Place, Refused, Replica, Table, Tray, TrayEntry, Write,
+    Database, Draft, Effect, Incident, OnlyIf, Pending, PendingState, Place, Refused, Replica, Table, Tray, TrayEntry,
+    Write,
 };
 use crate::sync::wire::{INTENT_OPS_MAX, OP_BYTES_MAX, decode, encode};
 use serde_bytes::ByteBuf;
@@ -264,10 +265,29 @@ impl Replica {
         let tail = holds.as_deref().and_then(|bytes| decode(bytes).ok()).unwrap_or(self.keeping.tail);
         self.keeping.overtaken = false;
         let moving = self.take_out_drafts();
+        if holds.is_none() {
+            self.store_anew();
+        }
         self.put_back_drafts(moving, tail, holds);
         // Whoever was faster may not live to say so.
         self.store_drafts();
         self.load_again(Database::Outbox);
+    }
+
+    /// The tail's row never goes alone. Without it the database is a new one: the browser evicted the other, or a person cleared it,
+    /// and what it held is here alone. The same bytes go to the same places.
+    fn store_anew(&mut self) {
+        let stored =
+            |state: &PendingState| matches!(state, PendingState::Waiting | PendingState::Sent | PendingState::Held(_));
+        for pending in self.outbox.iter_mut().filter(|pending| stored(&pending.state)) {
+            pending.state = PendingState::Storing;
+            pending.frozen = true;
+            self.keeping.drafted.push(pending.place);
+        }
+        let tray = self.tray.iter();
+        let tray = tray.map(|(place, refused)| Write::Put(place_slot(Table::Tray, *place), row_bytes(&refused.entry)));
+        self.keeping.replaced.extend(tray);
+        self.effects.push(Effect::Report(Incident::Stored(tail_slot())));
     }
 
     /// Takes out everything that has no place on disk.
@@ -283,6 +303,14 @@ impl Replica {
         self.keeping.tail_stored = stored;
         for pending in moving {
             let mut op = (*pending.op).clone();
+            if pending.frozen {
+                let (place, _) = self.place(op, pending.bytes.to_vec());
+                if let Some(placed) = self.outbox.get_mut(place) {
+                    placed.frozen = true;
+                }
+                self.keeping.drafted.push(place);
+                continue;
+            }
             if op.device == self.me.device && op.incarnation == self.me.incarnation {
                 op.counter = self.keeping.tail.counter;
             }
@@ -460,7 +488,7 @@ impl Replica {
             let place = self.keeping.tail.place;
             self.keeping.tail = Tail { place: place + 1, last: Some(op.id), ..self.keeping.tail };
             self.mark(op.key());
-            self.outbox.insert(Pending::new(place, bytes, op, PendingState::Storing));
+            self.outbox.insert(Pending { frozen: true, ..Pending::new(place, bytes, op, PendingState::Storing) });
             self.keeping.drafted.push(place);
             self.stirred = true;
         }

@@ -43,6 +43,8 @@ pub struct Pending {
     /// Why the server will refuse it as things stand now: a guarded command whose precondition no longer holds, or an edit of
     /// something that is gone. It is sent all the same; the server decides.
     pub doubt: Option<Reason>,
+    /// Whether it was stored somewhere before, so that a server may have its bytes, which stay as they are.
+    pub(super) frozen: bool,
     /// The scope it reaches, once known.
     pub(super) scope: Option<Scope>,
     /// What is known to have become of it.
@@ -62,6 +64,7 @@ impl Pending {
             op: Arc::new(op),
             state,
             doubt: None,
+            frozen: false,
             scope: None,
             landing: None,
             landed: false,

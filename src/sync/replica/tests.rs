@@ -672,3 +672,31 @@ fn everybody_agrees_in_the_end_whatever_happens_on_the_way() {
         world.check();
     }
 }
+
+#[test]
+fn what_waits_is_stored_again_where_its_database_goes_under_an_open_tab() {
+    let mut world = settled_world();
+    world.line_is(false);
+    for title in ["First", "Second"] {
+        world.act(0, vec![Draft::set(key(Kind::Task, TASK), "title", title)]);
+        world.settle_storage();
+    }
+    let bytes = |world: &World| world.tab(0).pending().map(|pending| pending.bytes.to_vec()).collect::<Vec<_>>();
+    let before = bytes(&world);
+    world.clear_outbox(0);
+    world.act(0, vec![Draft::set(key(Kind::Task, TASK), "title", "Third")]);
+    world.settle_storage();
+    assert_eq!(world.incidents().len(), 1);
+    let after = bytes(&world);
+    assert_eq!((after.len(), &after[..2]), (3, &before[..]), "what a server may have is sent as it was");
+
+    // They are on the disk: the next tab has them.
+    world.crash_tab(0);
+    world.open_tab(0);
+    world.settle_storage();
+    assert_eq!(bytes(&world), after);
+    world.line_is(true);
+    world.quiesce();
+    assert_eq!(world.server_title(key(Kind::Task, TASK)), "Third");
+    world.check();
+}

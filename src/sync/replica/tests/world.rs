@@ -458,6 +458,10 @@ impl World {
     pub fn evict(&mut self, device: usize) {
         self.machines[device].disk.retain(|slot, _| slot.table.database() == Database::Outbox);
     }
+    /// The outbox goes as well, under the tabs that are open.
+    pub fn clear_outbox(&mut self, device: usize) {
+        self.machines[device].disk.retain(|slot, _| slot.table.database() == Database::Base);
+    }
     /// A newer build takes over the server.
     pub fn update_server(&mut self) {
         self.updates += 1;

@@ -13,8 +13,11 @@ fn elsewhere(house: &mut House, deed: Deed) -> FrozenOp {
 fn nested(levels: usize) -> Value {
     (0..levels).fold(Value::Null, |inner, _| Value::List(vec![inner]))
 }
-/// The conflict records, as (what of, the fields kept, whose, state).
-fn kept(house: &House) -> Vec<(Option<RecordId>, Vec<String>, Option<RecordId>, String)> {
+/// What of, the fields kept, whose, state.
+type Kept = (Option<RecordId>, Vec<String>, Option<RecordId>, String);
+
+/// The conflict records.
+fn kept(house: &House) -> Vec<Kept> {
     let names = |record: &Record| {
         let parts = record.get("parts").as_list().iter().filter_map(Value::as_map);
         parts.filter_map(|part| Some(part.get("name")?.as_text()?.to_owned())).collect()
