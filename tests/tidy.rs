@@ -235,6 +235,7 @@ fn check(path: &str, text: &str, room: Room) -> Vec<Finding> {
         check_layers(path, &code, &mut found);
         check_endpoints(text, &code, &mut found);
         check_textareas(text, &code, &mut found);
+        check_titles(text, &code, &mut found);
         if !text.starts_with("//!") {
             found(1, "a file opens with `//!`: what this room is for and what does not belong in it".into());
         }
@@ -306,6 +307,21 @@ fn check_textareas(text: &str, code: &str, found: &mut impl FnMut(usize, String)
         if raw[..before].iter().rev().find(|c| !c.is_whitespace()) != Some(&'>') {
             let line = code[..at].matches('\n').count() + 1;
             found(line, "`<textarea>` with children: write instead: `prop:value`; children are not escaped".into());
+        }
+    }
+}
+
+/// Leptos 0.8.23 does not escape a page's title on the server: it is a literal, or goes through `lasting`, which does.
+fn check_titles(text: &str, code: &str, found: &mut impl FnMut(usize, String)) {
+    for (at, _) in code.match_indices("<Title") {
+        // The blanked code has the same characters in number; in bytes it may be longer or shorter.
+        let raw: String = text.chars().skip(code[..at].chars().count()).collect();
+        let tag = raw.split("/>").next().unwrap_or(&raw);
+        let Some((_, title)) = tag.split_once("text=") else { continue };
+        let literal = title.starts_with('"') || code.contains(&format!("{}: &'static str", title.trim()));
+        if !literal && !title.starts_with("lasting(") {
+            let line = code[..at].matches('\n').count() + 1;
+            found(line, "`<Title text=`: write instead: a literal, or `lasting(…)`; it is not escaped".into());
         }
     }
 }
@@ -487,6 +503,8 @@ mod tests {
             ("src/app/a.rs", "view! { <div inner_html=x/> }", "escaped"),
             ("src/app/a.rs", "view! { <textarea>{text}</textarea> }", "prop:value"),
             ("src/app/a.rs", "view! { <textarea>\"text\"</textarea> }", "prop:value"),
+            ("src/app/a.rs", "view! { <Title text=move || title.get()/> }", "not escaped"),
+            ("src/app/a.rs", "view! { <Title text=format!(\"{title}\")/> }", "not escaped"),
             ("src/app/a.rs", "mount_to_body(App);", "lib.rs"),
             ("src/api/a.rs", "#[server]", "endpoint"),
             ("src/api/a.rs", "#[server(\n  prefix = \"/api\"\n)]", "endpoint"),
@@ -520,6 +538,8 @@ mod tests {
             ("src/api/a.rs", "#[server(endpoint = \"a\")]\nasync fn a() {}"),
             ("src/app/a.rs", "view! { <textarea prop:value=x /> }"),
             ("src/app/a.rs", "let é = 1; view! { <textarea\n  prop:value=x\n></textarea> }"),
+            ("src/app/a.rs", "view! { <Title text=\"Notes\"/> <Title text=lasting(title)/> <Title formatter=f/> }"),
+            ("src/app/a.rs", "fn a(title: &'static str) { view! { <Title text=title/> } }"),
             ("src/lib.rs", "mount_to_body(App);"),
         ];
         for (path, text) in fine {

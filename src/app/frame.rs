@@ -321,9 +321,10 @@ fn Said() -> impl IntoView {
 }
 
 /// A page's title for its `Title`, which outlives the page: the server writes the document's head when the page is drawn and
-/// its signals may be gone.
+/// its signals may be gone. Leptos 0.8.23 writes it there as it is, where a browser takes it as text, so it is escaped here.
 pub fn lasting(title: Signal<String>) -> impl Fn() -> String + Send + Sync + 'static {
     let first = title.get_untracked();
+    let first = if cfg!(feature = "ssr") { first.replace('&', "&amp;").replace('<', "&lt;") } else { first };
     move || {
         if cfg!(feature = "ssr") { first.clone() } else { title.try_get().unwrap_or_else(|| first.clone()) }
     }

@@ -17,7 +17,8 @@ async fn activity(browser: &Browser<'_>, member: MemberId) -> Result<Activity, A
     browser.call_json("activity", &serde_json::json!({ "member": member })).await
 }
 
-fn made(kind: Kind, fields: &[(&'static str, Value)]) -> Op {
+/// A record about to be made.
+pub fn made(kind: Kind, fields: &[(&'static str, Value)]) -> Op {
     let fields: BTreeMap<Name, Value> = fields.iter().map(|(name, value)| (Name::new(name), value.clone())).collect();
     op(DeviceId(Uuid::now_v7()), Key::new(kind, RecordId(Uuid::now_v7())), Action::Create { fields })
 }

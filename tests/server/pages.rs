@@ -1,11 +1,13 @@
 //! Rendered pages: with whose data, and without.
 
+use crate::activity::made;
 use crate::app::{Browser, TestApp, change, note, private_project, text};
 use axum::body::Body;
 use axum::http::StatusCode;
 use std::collections::BTreeSet;
 use tidemark::api::seed::Seed;
 use tidemark::model::choice::Role;
+use tidemark::model::kinds::Kind;
 use tidemark::model::value::Value;
 use tidemark::sync::op::{Action, Outcome};
 
@@ -99,6 +101,36 @@ async fn a_sensitive_value_that_lost_is_shown_to_its_author_alone() {
     for path in ["/notifications", "/conflicts", "/"] {
         let hers = text(ada.get(path).await).await;
         assert!(!hers.contains("765,432") && !hers.contains("765432"), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn what_somebody_called_a_record_is_text_in_the_head_too() {
+    const TITLE: &str = "Plan & </title><b>out</b>";
+    let app = TestApp::start().await;
+    let (ada, as_ada) = app.owner("Ada").await;
+    let (bob, as_bob) = app.member_of(&ada, as_ada, "Bob", Role::Member).await;
+    let title = || ("title", Value::from(TITLE));
+    let project = made(Kind::Project, &[title()]);
+    let phase = made(Kind::Phase, &[title(), ("project", project.record.into())]);
+    let step = made(Kind::Step, &[title(), ("phase", phase.record.into())]);
+    let task = made(Kind::Task, &[title(), ("step", step.record.into())]);
+    let leaf = made(Kind::Note, &[title()]);
+    let all = [project.clone(), phase, step, task.clone(), leaf.clone()];
+    let at = ada.push(as_ada, &all).await.unwrap().receipts[3].seq;
+    let estimate = |minutes: i64| change(task.key(), "estimate", at, Value::Null, minutes);
+    ada.push(as_ada, &[estimate(90)]).await.unwrap();
+    let conflict = bob.push(as_bob, &[estimate(60)]).await.unwrap().receipts[0].conflict.unwrap();
+    for (path, words) in [
+        (format!("/project/{}", project.record), ""),
+        (format!("/project/{}/task/{}", project.record, task.record), ""),
+        (format!("/note/{}", leaf.record), ""),
+        (format!("/conflict/{conflict}"), "Conflict: "),
+    ] {
+        let page = text(ada.get(&path).await).await;
+        let title = format!("<title>{words}Plan &amp; &lt;/title>&lt;b>out&lt;/b> · Tidemark</title>");
+        assert!(page.contains(&title), "{path}: {page}");
+        assert!(!page.contains("<b>out"), "{path}: {page}");
     }
 }
 

@@ -160,9 +160,9 @@ fn OneConflict(settling: Settling) -> impl IntoView {
         })
     };
     let target = settling.with_value(|settling| settling.target);
-    let page_title = lasting(title);
+    let page_title = Signal::derive(move || format!("Conflict: {}", title.get()));
     view! {
-        <Title text=move || format!("Conflict: {}", page_title())/>
+        <Title text=lasting(page_title)/>
         <div class="page-head">
             <div>
                 <p class="quiet-text"><a href="/conflicts">"Conflicts"</a></p>
