@@ -210,6 +210,36 @@ async fn the_database_of_a_killed_server_is_backed_up_whole() {
 }
 
 #[tokio::test]
+async fn what_was_committed_last_and_lies_beside_a_file_is_restored_with_it() {
+    let folder = Folder::new();
+    let data = folder.0.join("data");
+    std::fs::create_dir_all(&data).unwrap();
+    let server = Server::start("serve", &data, Stdio::inherit(), &["--log", "error"]).await;
+    let form = b"name=Ada&email=ada%40example.org&password=tide+comes+in".to_vec();
+    assert_eq!(post(server.address, "sign-up", "", FORM, form).await.unwrap().status, 200);
+    server.kill().await;
+    let copied = folder.0.join("copied.db");
+    std::fs::copy(data.join("tidemark.db"), &copied).unwrap();
+    assert!(std::fs::copy(data.join("tidemark.db-wal"), folder.0.join("copied.db-wal")).unwrap() > 0);
+    let sound = |data: &Path| {
+        let says = said(&tidemark(&["doctor"], data));
+        assert!(says.contains("tidemark.db is sound") && says.contains("accounts: 1"), "{says}");
+    };
+    let elsewhere = folder.0.join("elsewhere");
+    let output = tidemark(&["restore", copied.to_str().unwrap()], &elsewhere);
+    assert!(output.status.success(), "{}", said(&output));
+    sound(&elsewhere);
+    // So is what a restore put aside.
+    let output = tidemark(&["restore", copied.to_str().unwrap()], &data);
+    assert!(output.status.success(), "{}", said(&output));
+    let kept = data.join("tidemark.db.before-restore-1");
+    let again = folder.0.join("again");
+    let output = tidemark(&["restore", kept.to_str().unwrap()], &again);
+    assert!(output.status.success(), "{}", said(&output));
+    sound(&again);
+}
+
+#[tokio::test]
 async fn what_is_no_usable_backup_is_called_by_its_name_and_replaces_nothing() {
     let mut app = TestApp::start().await;
     app.owner("Ada").await;

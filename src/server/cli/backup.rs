@@ -109,6 +109,9 @@ pub async fn restore(config: Config, from: &Path) -> Result<ExitCode, Stopped> {
     terminal::say(&format!("Restored {} from {}.", database.display(), from.display()));
     if let Some(kept) = kept {
         terminal::say(&format!("The database that was there is kept as {}.", kept.display()));
+        if let Err(beside) = database::alone(&kept) {
+            terminal::say(&format!("It belongs together with what lies beside it: {beside}."));
+        }
     }
     terminal::say("Accounts, passwords and who is signed in are as they were when the backup was made.");
     terminal::say("Start the server: devices will notice and send again what the backup lacks.");
@@ -141,7 +144,16 @@ async fn prepare(from: &Path, new: &Path, ends: &BTreeMap<WorkspaceId, u64>) -> 
     let failed = |error: &dyn std::fmt::Display| {
         Stopped(format!("The backup {} could not be restored: {error}. Nothing was changed.", from.display()))
     };
-    fs::copy(from, new).map_err(|error| failed(&error))?;
+    // Beside a file that was copied, or kept, of a server that did not stop lies what was committed last.
+    let beside = fs::canonicalize(from).and_then(|from| database::alone(&from));
+    if beside.is_err() {
+        database::check(from).await.map_err(|error| unusable(&error))?;
+        write(from, new).await.map_err(|error| {
+            Stopped(format!("The backup {} could not be restored: {error} Nothing was changed.", from.display()))
+        })?;
+    } else {
+        fs::copy(from, new).map_err(|error| failed(&error))?;
+    }
     fs::set_permissions(new, Permissions::from_mode(0o600)).map_err(|error| failed(&error))?;
     database::check(new).await.map_err(|error| unusable(&error))?;
     let store = Sqlite::open(new).await.map_err(|error| failed(&error))?;
