@@ -107,9 +107,16 @@ fn address(from: CallerFrom, headers: &HeaderMap, connection: Option<&ConnectInf
             .get_all("x-forwarded-for")
             .iter()
             .next_back()
-            .and_then(|line| line.to_str().ok()?.rsplit(',').next()?.trim().parse().ok())
+            .and_then(|line| written(line.to_str().ok()?.rsplit(',').next()?.trim()))
             .unwrap_or(connected),
     }
+}
+
+/// An address as proxies write it: some add the port, and brackets where it has colons.
+fn written(address: &str) -> Option<IpAddr> {
+    let with_port = |address: &str| Some(address.parse::<SocketAddr>().ok()?.ip());
+    let bare = address.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(address);
+    bare.parse().ok().or_else(|| with_port(address))
 }
 
 fn text<'a>(headers: &'a HeaderMap, name: &str) -> &'a str {
@@ -134,6 +141,9 @@ mod tests {
         assert_eq!(from(&["1.1.1.1, 192.0.2.7"]), "192.0.2.7");
         assert_eq!(from(&["1.1.1.1", "192.0.2.7"]), "192.0.2.7");
         assert_eq!(from(&["1.1.1.1", "2.2.2.2, 2001:db8::1"]), "2001:db8::1");
+        assert_eq!(from(&["1.1.1.1", "203.0.113.7:5000"]), "203.0.113.7");
+        assert_eq!(from(&["[2001:db8::1]:5000"]), "2001:db8::1");
+        assert_eq!(from(&["[2001:db8::1]"]), "2001:db8::1");
         assert_eq!(from(&["1.1.1.1", "unknown"]), "10.0.0.1");
         assert_eq!(from(&[]), "10.0.0.1");
         let mut invented = HeaderMap::new();

@@ -27,7 +27,7 @@ const EXAMPLES: &str = "\
 Examples:
   tidemark demo                                     try it: a workspace with people and work in it
   tidemark serve                                    run it on this machine, data in ./data
-  tidemark serve --listen 0.0.0.0:3000 --public-url https://tide.example.org
+  tidemark serve --public-url https://tide.example.org --caller forwarded
                                                     run it behind a proxy that has a certificate
   tidemark doctor                                   what is wrong, and what to do about it
   tidemark bench --quick                            what this machine can do

@@ -202,6 +202,15 @@ impl Config {
         self.data.join("tidemark.db")
     }
 
+    /// Why callers cannot be told apart as things are set, and what to do about it.
+    pub fn callers_alike(&self) -> Option<&'static str> {
+        let proxied = self.public_url.as_ref().is_some_and(|url| url.starts_with("https:"));
+        (proxied && self.caller == CallerFrom::Connection).then_some(
+            "The public address is https, so a proxy is in front, and every caller has its address: one who guesses passwords locks \
+             everybody out. Let the proxy write X-Forwarded-For, and give --caller forwarded.",
+        )
+    }
+
     /// Where browsers reach a server that listens at this address.
     pub fn url(&self, listening: SocketAddr) -> String {
         self.public_url.clone().unwrap_or_else(|| format!("http://{listening}"))

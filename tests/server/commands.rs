@@ -339,6 +339,10 @@ fn the_doctor_names_what_is_wrong_and_what_to_do_and_changes_nothing() {
     assert!(!folder.0.join("not").exists());
     let output = tidemark(&["doctor", "--listen", "0.0.0.0:80"], &data);
     refused(&output, &["WRONG  public address", "--public-url"]);
+    let proxied = ["doctor", "--public-url", "https://tide.example.org"];
+    refused(&tidemark(&proxied, &data), &["WRONG  callers", "--caller forwarded"]);
+    let output = tidemark(&[&proxied[..], &["--caller", "forwarded"]].concat(), &data);
+    assert!(said(&output).contains("ok     callers"), "{}", said(&output));
 }
 
 #[test]

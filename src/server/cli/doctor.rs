@@ -39,6 +39,7 @@ pub async fn run(config: Result<Config, ConfigError>) -> Result<ExitCode, Stoppe
     let mut findings = vec![
         ("configuration", Fine("can be read".to_owned())),
         ("public address", public_address(&config)),
+        ("callers", callers(&config)),
         ("data folder", folder(&config.data)),
         ("server", server(&config.data)),
         ("disk", disk(&config.data)),
@@ -74,6 +75,10 @@ fn public_address(config: &Config) -> Finding {
             config.listen
         )),
     }
+}
+
+fn callers(config: &Config) -> Finding {
+    config.callers_alike().map_or_else(|| Fine("can be told apart".to_owned()), |says| Wrong(says.to_owned()))
 }
 
 /// The folder, or the first one above it that is there: that is where the server would make it.

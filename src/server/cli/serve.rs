@@ -21,7 +21,7 @@ pub const EXAMPLES: &str = "\
 Examples:
   tidemark serve
   tidemark serve --data /var/lib/tidemark --sign-up invited
-  tidemark serve --listen 127.0.0.1:8080 --public-url https://tide.example.org
+  tidemark serve --listen 127.0.0.1:8080 --public-url https://tide.example.org --caller forwarded
 
 The same as a file, tidemark.toml:
   listen = \"127.0.0.1:8080\"
@@ -35,6 +35,9 @@ The server stops on SIGTERM or Ctrl-C: it tells connected devices, finishes what
 /// Runs the server.
 pub async fn run(config: Config) -> Result<ExitCode, Stopped> {
     start_logging(&config)?;
+    if let Some(says) = config.callers_alike() {
+        tracing::warn!("{says}");
+    }
     let _lock = lock(&config.data)?;
     let (listener, state) = open(config).await?;
     terminal::say(&format!("Tidemark {} starts with:\n{}", env!("CARGO_PKG_VERSION"), state.config));
