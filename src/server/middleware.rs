@@ -38,6 +38,10 @@ const PACKED_ABOVE_BYTES: u16 = 4 * 1024;
 /// Of Brotli's 11 and gzip's 9 levels: 54 KiB of dashboard become 8 instead of 10, in a millisecond or two.
 const PAGE_QUALITY: i32 = 5;
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// The longest request id that is taken over from a proxy: every line logged about the request has it.
+const REQUEST_ID_CHARS_MAX: usize = 64;
+/// What a line of the log holds of a caller's own words.
+const LOGGED_CHARS_MAX: usize = 200;
 
 /// Puts the list around the routes.
 pub fn around(routes: Router<AppState>, state: &AppState) -> Router<AppState> {
@@ -45,6 +49,8 @@ pub fn around(routes: Router<AppState>, state: &AppState) -> Router<AppState> {
     // in words; this ends what does not.
     routes.layer(RequestBodyLimitLayer::new(BODY_BYTES_MAX)).layer(packed_messages()).layer(packed_pages()).layer(
         ServiceBuilder::new()
+            // Before the id is taken over.
+            .map_request(without_odd_id)
             // First, so that every line logged about a request carries its id.
             .layer(SetRequestIdLayer::new(REQUEST_ID, MakeRequestUuid))
             // A failure was logged where it became an answer; a server that says it is not ready has not failed.
@@ -104,8 +110,23 @@ fn span(request: &Request) -> tracing::Span {
     let id = request.extensions().get::<RequestId>().and_then(|id| id.header_value().to_str().ok()).unwrap_or_default();
     // The path without its query; invitations carry their token in the path.
     let path = request.uri().path();
-    let path = if path.starts_with("/invitation/") { "/invitation/…" } else { path };
-    tracing::info_span!("request", method = %request.method(), path, request.id = id)
+    let path = if path.starts_with("/invitation/") { "/invitation/…" } else { beginning(path) };
+    tracing::info_span!("request", method = beginning(request.method().as_str()), path, request.id = id)
+}
+
+/// Drops a request id that is none, so that the server makes one.
+fn without_odd_id(mut request: Request) -> Request {
+    let letters = |id: &[u8]| id.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'-');
+    let sound = |id: &HeaderValue| (1..=REQUEST_ID_CHARS_MAX).contains(&id.len()) && letters(id.as_bytes());
+    if !request.headers().get(REQUEST_ID).is_none_or(sound) {
+        request.headers_mut().remove(REQUEST_ID);
+    }
+    request
+}
+
+/// As much of it as a line of the log holds.
+fn beginning(text: &str) -> &str {
+    text.char_indices().nth(LOGGED_CHARS_MAX).and_then(|(end, _)| text.get(..end)).unwrap_or(text)
 }
 
 fn panicked(_: Box<dyn std::any::Any + Send>) -> Response {
@@ -144,7 +165,8 @@ async fn own_pages_only(State(state): State<AppState>, request: Request, next: N
     let reads = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
     let upgrades = request.headers().contains_key(UPGRADE);
     if (!reads || upgrades) && !from_own_page(request.headers(), &state.pages) {
-        tracing::info!(origin = ?request.headers().get(ORIGIN), "A request from a foreign page was refused.");
+        let origin = request.headers().get(ORIGIN).map(|origin| beginning(origin.to_str().unwrap_or("?")));
+        tracing::debug!(origin, "A request from a foreign page was refused.");
         return refused(&ApiError::ForeignPage);
     }
     next.run(request).await

@@ -1,4 +1,4 @@
-//! What a server writes into its log, with every line switched on.
+//! What a server writes into its log.
 
 use crate::app::{note, push_of};
 use crate::process::{FORM, Server, post, say};
@@ -9,6 +9,32 @@ use tidemark::api::workspace::Invited;
 use tidemark::sync::wire::encode;
 use uuid::Uuid;
 
+#[tokio::test]
+async fn nobody_fills_the_log_with_words_of_their_own() {
+    let folder = std::env::temp_dir().join(format!("tidemark-logs-{}", Uuid::now_v7()));
+    std::fs::create_dir_all(&folder).unwrap();
+    for (level, origins) in [("info", 0), ("info,tidemark=debug", 2)] {
+        let log = folder.join(format!("log-{origins}"));
+        let server = Server::start("serve", &folder, File::create(&log).unwrap().into(), &["--log", level]).await;
+        let address = server.address;
+        for (path, id) in [("x".repeat(30_000), "y".repeat(60_000)), ("x".to_owned(), "proxy-7".to_owned())] {
+            let head = format!(
+                "POST /api/{path} HTTP/1.1\r\nhost: {address}\r\norigin: https://{}\r\nx-request-id: {id}\r\n\
+                 connection: close\r\ncontent-length: 0\r\n\r\n",
+                "z".repeat(200_000)
+            );
+            assert_eq!(say(address, head.as_bytes()).await.unwrap().status, 403);
+        }
+        assert!(server.stop().await.success());
+        let log = std::fs::read_to_string(&log).unwrap();
+        assert_eq!(log.matches("foreign page").count(), origins, "{log}");
+        assert_eq!(log.contains("proxy-7"), origins > 0, "{log}");
+        assert!(log.lines().all(|line| line.len() < 2_000), "{}", log.len());
+    }
+    std::fs::remove_dir_all(&folder).unwrap();
+}
+
+/// With every line switched on.
 #[tokio::test]
 async fn no_secret_and_nothing_people_wrote_is_in_the_log() {
     let folder = std::env::temp_dir().join(format!("tidemark-logs-{}", Uuid::now_v7()));
