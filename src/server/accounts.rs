@@ -46,6 +46,14 @@ pub struct Account {
     pub email: String,
 }
 
+/// An account whose password was found right just now.
+pub struct Verified {
+    /// Whose.
+    pub account: Account,
+    /// What it was checked against. Once another has taken its place, nothing is begun with this one any more.
+    hash: String,
+}
+
 /// One signed-in browser.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Session {
@@ -123,9 +131,9 @@ impl Accounts {
         password: String,
         invitation: Option<&Token>,
         now_ms: i64,
-    ) -> Result<Account, ApiError> {
+    ) -> Result<Verified, ApiError> {
         let account = Account { id: AccountId(Uuid::now_v7()), name: name.to_owned(), email: email.to_owned() };
-        let password = self.passwords.hash(password).await?;
+        let hash = self.passwords.hash(password).await?;
         let mut transaction = self.writer.begin_with("BEGIN IMMEDIATE").await?;
         let made = sqlx::query(
             "INSERT INTO account (id, email, email_key, name, password, created_ms) VALUES (?, ?, ?, ?, ?, ?)",
@@ -134,7 +142,7 @@ impl Accounts {
         .bind(email)
         .bind(email_key(email))
         .bind(name)
-        .bind(password)
+        .bind(&hash)
         .bind(now_ms)
         .execute(&mut *transaction)
         .await;
@@ -153,26 +161,24 @@ impl Accounts {
             }
         }
         transaction.commit().await?;
-        Ok(account)
+        Ok(Verified { account, hash })
     }
 
     /// The account, if the password is right. An unknown address takes as long and is answered alike.
     ///
     /// # Errors
     /// `WrongPassword`.
-    pub async fn verify(&self, email: &str, password: String) -> Result<Account, ApiError> {
+    pub async fn verify(&self, email: &str, password: String) -> Result<Verified, ApiError> {
         let row = sqlx::query("SELECT id, email, name, password FROM account WHERE email_key = ?")
             .bind(email_key(email))
             .fetch_optional(&self.readers)
             .await?;
         let hash = row.as_ref().map(|row| row.try_get("password")).transpose()?;
         let right = self.passwords.verify(password, hash).await?;
-        let account = row.filter(|_| right).ok_or(ApiError::WrongPassword)?;
-        Ok(Account {
-            id: AccountId(account.try_get("id")?),
-            name: account.try_get("name")?,
-            email: account.try_get("email")?,
-        })
+        let row = row.filter(|_| right).ok_or(ApiError::WrongPassword)?;
+        let account =
+            Account { id: AccountId(row.try_get("id")?), name: row.try_get("name")?, email: row.try_get("email")? };
+        Ok(Verified { account, hash: row.try_get("password")? })
     }
 
     /// The account of this address, if there is one. For the command line; nothing a browser reaches says whether there is.
@@ -193,24 +199,25 @@ impl Accounts {
     /// Signs an account in on one browser, showing what it last showed on any.
     ///
     /// # Errors
-    /// `Failed`.
-    pub async fn start_session(&self, account: &Account, label: &str, now_ms: i64) -> Result<Token, ApiError> {
+    /// `WrongPassword` if it was changed since it was verified.
+    pub async fn start_session(&self, verified: &Verified, label: &str, now_ms: i64) -> Result<Token, ApiError> {
         let token = Token::mint()?;
         let label: String = label.chars().filter(|letter| !letter.is_control()).take(LABEL_CHARS_MAX).collect();
-        sqlx::query(
-            "INSERT INTO session (digest, account, member, label, created_ms, seen_ms, expires_ms) VALUES (?1, ?2, coalesce( \
+        let begun = sqlx::query(
+            "INSERT INTO session (digest, account, member, label, created_ms, seen_ms, expires_ms) SELECT ?1, ?2, coalesce( \
              (SELECT member FROM session WHERE account = ?2 AND member IS NOT NULL ORDER BY seen_ms DESC LIMIT 1), \
              (SELECT member FROM membership WHERE account = ?2 AND removed_ms IS NULL ORDER BY joined_ms LIMIT 1)), \
-             ?3, ?4, ?4, ?5)",
+             ?3, ?4, ?4, ?5 WHERE EXISTS (SELECT 1 FROM account WHERE id = ?2 AND password = ?6)",
         )
         .bind(token.digest().as_slice())
-        .bind(account.id.0)
+        .bind(verified.account.id.0)
         .bind(label)
         .bind(now_ms)
         .bind(now_ms + SESSION_IDLE_MS)
+        .bind(&verified.hash)
         .execute(&self.writer)
         .await?;
-        Ok(token)
+        if begun.rows_affected() == 0 { Err(ApiError::WrongPassword) } else { Ok(token) }
     }
 
     /// The session of this token, if it has not ended; notes that it was used.
@@ -300,18 +307,35 @@ impl Accounts {
         rows.fetch_all(&self.writer).await?.iter().map(digest).collect()
     }
 
-    /// Gives an account another password. The caller has checked the old one and the new one.
+    /// Gives an account another password, which the caller has checked, and ends its sessions but the one that asks. Returns those,
+    /// so that their connections can be ended too.
     ///
     /// # Errors
-    /// `Failed`.
-    pub async fn change_password(&self, account: AccountId, password: String) -> Result<(), ApiError> {
+    /// `WrongPassword` if it was changed since it was verified.
+    pub async fn change_password(
+        &self,
+        verified: &Verified,
+        password: String,
+        here: &Digest,
+    ) -> Result<Vec<Digest>, ApiError> {
         let password = self.passwords.hash(password).await?;
-        sqlx::query("UPDATE account SET password = ? WHERE id = ?")
+        let mut transaction = self.writer.begin_with("BEGIN IMMEDIATE").await?;
+        let changed = sqlx::query("UPDATE account SET password = ? WHERE id = ? AND password = ?")
             .bind(password)
-            .bind(account.0)
-            .execute(&self.writer)
+            .bind(verified.account.id.0)
+            .bind(&verified.hash)
+            .execute(&mut *transaction)
             .await?;
-        Ok(())
+        if changed.rows_affected() == 0 {
+            return Err(ApiError::WrongPassword);
+        }
+        let ended = sqlx::query("DELETE FROM session WHERE account = ? AND digest <> ? RETURNING digest")
+            .bind(verified.account.id.0)
+            .bind(here.as_slice())
+            .fetch_all(&mut *transaction)
+            .await?;
+        transaction.commit().await?;
+        ended.iter().map(digest).collect()
     }
 
     /// Shows another membership in one browser.

@@ -82,7 +82,7 @@ async fn people(state: &AppState) -> Result<(WorkspaceId, Vec<MemberId>), DemoEr
     let mut members = Vec::new();
     let mut workspace = None;
     for Person { name, email, role } in story::PEOPLE {
-        let account = state.accounts.create(name, email, PASSWORD.to_owned(), None, now_ms).await?;
+        let account = state.accounts.create(name, email, PASSWORD.to_owned(), None, now_ms).await?.account;
         let member = match (workspace, members.first()) {
             (Some(workspace), Some(owner)) => {
                 let expires_ms = now_ms + INVITATION_MS;

@@ -168,6 +168,22 @@ async fn a_changed_password_is_the_only_one_and_ends_every_other_session() {
 }
 
 #[tokio::test]
+async fn nothing_is_begun_with_a_password_that_was_changed_since() {
+    let app = TestApp::start().await;
+    let ada = app.person("Ada").await;
+    let slow = async || app.state.accounts.verify("ada@example.org", PASSWORD.to_owned()).await.ok().unwrap();
+    let (to_sign_in, to_change) = (slow().await, slow().await);
+    let change = [("current", PASSWORD), ("new", "tide goes out again")];
+    assert_eq!(ada.call::<()>("password/change", &change).await, Ok(()));
+    let begun = app.state.accounts.start_session(&to_sign_in, "slow", app.state.core.now_ms()).await;
+    assert_eq!(begun.map(drop), Err(ApiError::WrongPassword));
+    let changed = app.state.accounts.change_password(&to_change, "tide comes back".to_owned(), &[0; 32]).await;
+    assert_eq!(changed, Err(ApiError::WrongPassword));
+    let list: Vec<SignedIn> = ada.call("session/list", &[]).await.unwrap();
+    assert_eq!(list.len(), 1);
+}
+
+#[tokio::test]
 async fn guessing_a_password_from_inside_is_slowed_down_too() {
     let app = TestApp::start().await;
     let ada = app.person("Ada").await;

@@ -9,9 +9,9 @@ use crate::model::choice::Role;
 use crate::model::id::{AccountId, DeviceId, MemberId, RecordId, WorkspaceId};
 use crate::model::kinds::{Kind, Member};
 use crate::model::record::Key;
-use crate::server::accounts::token::{Token, clear_cookie};
+use crate::server::accounts::token::{Digest, Token, clear_cookie};
 use crate::server::accounts::{
-    self, Account, Claim, EMAIL_CHARS_MAX, INVITATION_MS, NAME_CHARS_MAX, Session, Which, password,
+    self, Account, Claim, EMAIL_CHARS_MAX, INVITATION_MS, NAME_CHARS_MAX, Session, Verified, Which, password,
 };
 use crate::server::caller::{Caller, answer};
 use crate::server::config::SignUp;
@@ -52,9 +52,9 @@ pub async fn sign_up(
             }
             None => None,
         };
-        let account = state.accounts.create(name, email, password, token.as_ref(), now_ms).await?;
-        tracing::info!(account.id = %account.id, "An account was made.");
-        signed_in(&caller, account).await
+        let verified = state.accounts.create(name, email, password, token.as_ref(), now_ms).await?;
+        tracing::info!(account.id = %verified.account.id, "An account was made.");
+        signed_in(&caller, verified).await
     })
     .await
 }
@@ -67,19 +67,19 @@ pub async fn sign_in(email: String, password: String) -> Result<Me, ApiError> {
         if email.len() > 4 * EMAIL_CHARS_MAX || password.chars().count() > password::CHARS_MAX {
             return Err(ApiError::WrongPassword);
         }
-        let account = caller.state.accounts.verify(&email, password).await?;
-        signed_in(&caller, account).await
+        let verified = caller.state.accounts.verify(&email, password).await?;
+        signed_in(&caller, verified).await
     })
     .await
 }
 
 /// Signs an account in on the caller's browser. A session it already had there ends, so that a token is never inherited.
-async fn signed_in(caller: &Caller, account: Account) -> Result<Me, ApiError> {
+async fn signed_in(caller: &Caller, verified: Verified) -> Result<Me, ApiError> {
     let state = &caller.state;
     if let Ok(old) = caller.session().await {
         end(state, &old).await?;
     }
-    let token = state.accounts.start_session(&account, &caller.label(), state.core.now_ms()).await?;
+    let token = state.accounts.start_session(&verified, &caller.label(), state.core.now_ms()).await?;
     caller.set_cookie(token.set_cookie()?);
     caller.then_show("/");
     let session = state.accounts.session(&token, state.core.now_ms()).await?.ok_or(ApiError::Failed)?;
@@ -146,10 +146,14 @@ pub async fn end_other_sessions() -> Result<(), ApiError> {
 /// Ends sessions of the same account, with their live channels. Returns how many there were.
 async fn end_some(state: &AppState, session: &Session, which: Which<'_>) -> Result<usize, ApiError> {
     let ended = state.accounts.end_sessions(session.account.id, which).await?;
-    for digest in &ended {
+    disconnect(state, &ended);
+    Ok(ended.len())
+}
+
+fn disconnect(state: &AppState, ended: &[Digest]) {
+    for digest in ended {
         state.core.hub().disconnect_session(digest);
     }
-    Ok(ended.len())
 }
 
 /// See `api::account::change_password`.
@@ -165,16 +169,14 @@ pub async fn change_password(current: String, new: String) -> Result<(), ApiErro
         if current.chars().count() > password::CHARS_MAX {
             return Err(wrong());
         }
-        state.accounts.verify(email, current).await.map_err(|error| match error {
-            ApiError::WrongPassword => wrong(),
-            other => other,
-        })?;
+        let or_wrong = |error| if error == ApiError::WrongPassword { wrong() } else { error };
+        let verified = state.accounts.verify(email, current).await.map_err(or_wrong)?;
         if let Some(fault) = password::fault(&new, name, email) {
             return Err(ApiError::Invalid(vec![Fault { field: "new".to_owned(), ..fault }]));
         }
-        state.accounts.change_password(*id, new).await?;
-        let ended = end_some(state, &session, Which::AllBut(&session.digest)).await?;
-        tracing::info!(account.id = %id, sessions.ended = ended, "A password was changed.");
+        let ended = state.accounts.change_password(&verified, new, &session.digest).await.map_err(or_wrong)?;
+        disconnect(state, &ended);
+        tracing::info!(account.id = %id, sessions.ended = ended.len(), "A password was changed.");
         caller.then_show("/sync");
         Ok(())
     })
