@@ -40,6 +40,11 @@ async fn an_invitation_for_an_address_is_for_nobody_else() {
     let (ada, as_ada) = app.owner("Ada").await;
     let form = [("member", &*as_ada.to_string()), ("role", "member"), ("email", "Bob@Example.org")];
     let invited: Invited = ada.call("invitation/create", &form).await.unwrap();
+    // Everybody reads that somebody was invited, and nobody whom.
+    let pull = Pull { tidemarks: [(Scope::Workspace, 0)].into() };
+    let pulled: Pulled = ada.exchange("sync/pull", as_ada, &pull).await.unwrap();
+    let told = format!("{pulled:?}");
+    assert!(told.contains("Invited one person as member") && !told.contains("xample.org"), "{told}");
     let eve = app.person("Eve").await;
     let wrong = eve.call::<Me>("invitation/accept", &[("token", token(&invited))]).await;
     assert_eq!(wrong, Err(ApiError::InvitationForAnother));

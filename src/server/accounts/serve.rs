@@ -300,7 +300,8 @@ pub async fn invite(member: MemberId, role: Role, email: Option<String>) -> Resu
             expires_ms: now_ms + INVITATION_MS,
         };
         let token = state.accounts.invite(&invitation, now_ms).await?;
-        let whom = email.as_deref().unwrap_or("whoever has the link");
+        // Everybody reads this, and nobody but who invites needs the address.
+        let whom = if email.is_some() { "one person" } else { "whoever has the link" };
         let says = format!("Invited {whom} as {}", role.label().to_lowercase());
         state.core.system(place.workspace, vec![SystemChange::Audit { by: member, says }]).await?;
         Ok(Invited { path: format!("/invitation/{}", token.reveal()), expires_ms: invitation.expires_ms })
