@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 /// An edit that is held for an owner, because its author was removed before it arrived.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Held {
-    /// What the author did.
+    /// What the author did. Of long texts it has the beginnings.
     pub op: Op,
     /// The author.
     pub by: MemberId,
@@ -20,6 +20,15 @@ pub struct Held {
     pub at_ms: i64,
     /// What the record is called on the server, where it is there.
     pub title: Option<String>,
+}
+
+/// Held edits, oldest first.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct HeldList {
+    /// At most `HELD_MAX`, and no more than `HELD_BYTES_MAX` but for the first.
+    pub held: Vec<Held>,
+    /// Whether there are more.
+    pub more: bool,
 }
 
 /// What people did last, as far as whoever asks may see it.
@@ -86,7 +95,10 @@ pub const HISTORY_ENTRIES_MAX: usize = 200;
 /// Held edits of one list: more appear as these are decided.
 pub const HELD_MAX: usize = 500;
 
-/// The held edits of the workspace, oldest first, at most `HELD_MAX`; owners only.
+/// Bytes of the ops of one list: what one message may have.
+pub const HELD_BYTES_MAX: usize = 1 << 20;
+
+/// The oldest held edits of the workspace; owners only.
 ///
 /// # Errors
 /// `SignedOut`, `Forbidden`.
@@ -94,7 +106,7 @@ pub const HELD_MAX: usize = 500;
 pub async fn quarantine(
     /// As whom.
     member: MemberId,
-) -> Result<Vec<Held>, ApiError> {
+) -> Result<HeldList, ApiError> {
     crate::server::review::quarantine(member).await
 }
 

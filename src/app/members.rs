@@ -245,11 +245,11 @@ fn HeldEdits() -> impl IntoView {
             <p class="actions"><button type="button" class="button" on:click=move |_| { ask.dispatch(None); }>"Show quarantined edits"</button></p>
             <div aria-live="polite">
                 {move || answer.get().map(|answer| match answer {
-                    Ok(held) if held.is_empty() => view! { <p class="quiet-text">"Nothing is quarantined."</p> }.into_any(),
-                    Ok(held) => {
-                        let held = Arc::new(held);
-                        let first = (held.len() == review::HELD_MAX)
-                            .then(|| format!("These are the oldest {}. Decide some of them to see more.", review::HELD_MAX));
+                    Ok(list) if list.held.is_empty() => view! { <p class="quiet-text">"Nothing is quarantined."</p> }.into_any(),
+                    Ok(list) => {
+                        let held = Arc::new(list.held);
+                        let first = list.more
+                            .then(|| format!("These are the oldest {}. Decide some of them to see more.", held.len()));
                         view! {
                             {first.map(|says| view! { <p class="quiet-text">{says}</p> })}
                             <ul class="rows" aria-label="Quarantined edits">

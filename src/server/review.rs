@@ -2,7 +2,8 @@
 
 use crate::api::ApiError;
 use crate::api::review::{
-    ACTIVITY_KINDS, ACTIVITY_MAX, Activity, DEED_TEXT_CHARS_MAX, Deed, HELD_MAX, HISTORY_ENTRIES_MAX, Held,
+    ACTIVITY_KINDS, ACTIVITY_MAX, Activity, DEED_TEXT_CHARS_MAX, Deed, HELD_BYTES_MAX, HELD_MAX, HISTORY_ENTRIES_MAX,
+    Held, HeldList,
 };
 use crate::api::workspace::{CONNECTED_SHOWN_MAX, Presence};
 use crate::model::choice::Role;
@@ -13,8 +14,8 @@ use crate::model::value::Value;
 use crate::server::caller::{Caller, answer};
 use crate::server::state::AppState;
 use crate::server::store::{Latest, Quarantined, Select, SelectHeld};
-use crate::sync::op::{Effect, Entry};
-use crate::sync::wire::decode_op;
+use crate::sync::op::{Action, Effect, Entry};
+use crate::sync::wire::{decode_op, encode};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// See `api::review::history`.
@@ -111,16 +112,23 @@ async fn named(
 /// The entry with only the beginning of what is long.
 fn shortened(mut entry: Entry) -> Entry {
     if let Effect::Put(fields) = &mut entry.effect {
-        for value in fields.values_mut() {
-            if let Value::Text(text) = value
-                && let Some((end, _)) = text.char_indices().nth(DEED_TEXT_CHARS_MAX)
-                && let Some(beginning) = text.get(..end)
-            {
+        fields.values_mut().for_each(shorten);
+    }
+    entry
+}
+
+fn shorten(value: &mut Value) {
+    match value {
+        Value::Text(text) => {
+            let end = text.char_indices().nth(DEED_TEXT_CHARS_MAX).map(|(end, _)| end);
+            if let Some(beginning) = end.and_then(|end| text.get(..end)) {
                 *text = format!("{beginning}…").into();
             }
         }
+        Value::List(entries) => entries.iter_mut().for_each(shorten),
+        Value::Map(parts) => parts.values_mut().for_each(shorten),
+        Value::Null | Value::Bool(_) | Value::Int(_) => {}
     }
-    entry
 }
 
 /// See `api::workspace::presence`.
@@ -143,32 +151,39 @@ pub async fn presence(member: MemberId) -> Result<Presence, ApiError> {
 }
 
 /// Held ops read at once: each may be as large as an op can be.
-const HELD_A_PAGE: usize = 50;
+const HELD_A_PAGE: usize = 10;
 
 /// See `api::review::quarantine`.
-pub async fn quarantine(member: MemberId) -> Result<Vec<Held>, ApiError> {
+pub async fn quarantine(member: MemberId) -> Result<HeldList, ApiError> {
     answer(async {
         let caller = Caller::here()?;
         let place = caller.place(member).await?;
         place.role()?;
         caller.state.limits.read_turn(member).await;
-        let mut held: Vec<Held> = Vec::new();
+        let (mut list, mut bytes) = (HeldList::default(), 0);
         let mut after = SelectHeld::after(None);
-        loop {
+        while !list.more {
             let page = caller.state.core.quarantined(place.workspace, member, &after, HELD_A_PAGE).await?;
             after = SelectHeld::after(page.last());
-            let more = page.len() == HELD_A_PAGE;
-            held.extend(page.into_iter().filter_map(readable).take(HELD_MAX - held.len()));
-            if !more || held.len() == HELD_MAX {
+            let last = page.len() < HELD_A_PAGE;
+            for held in page.into_iter().filter_map(readable) {
+                bytes += encode(&held.op).map_or(HELD_BYTES_MAX, |op| op.len());
+                list.more = list.held.len() == HELD_MAX || (bytes > HELD_BYTES_MAX && !list.held.is_empty());
+                if list.more {
+                    break;
+                }
+                list.held.push(held);
+            }
+            if last {
                 break;
             }
         }
-        let keys = held.iter().map(|held| held.op.key()).collect();
+        let keys = list.held.iter().map(|held| held.op.key()).collect();
         let known = named(&caller.state, place.workspace, member, keys).await?;
-        for held in &mut held {
+        for held in &mut list.held {
             held.title = known.get(&held.op.key()).and_then(title_of);
         }
-        Ok(held)
+        Ok(list)
     })
     .await
 }
@@ -182,7 +197,16 @@ fn title_of(record: &Record) -> Option<String> {
 /// What this build can show of a held op.
 fn readable(held: Quarantined) -> Option<Held> {
     match decode_op(&held.bytes) {
-        Ok(op) => Some(Held { op, by: held.member, at_ms: held.at_ms, title: None }),
+        Ok(mut op) => {
+            match &mut op.action {
+                Action::Create { fields } => fields.values_mut().for_each(shorten),
+                Action::Set { changes } => {
+                    changes.values_mut().flat_map(|change| [&mut change.was, &mut change.now]).for_each(shorten);
+                }
+                Action::Delete { .. } | Action::Restore | Action::Command { .. } => {}
+            }
+            Some(Held { op, by: held.member, at_ms: held.at_ms, title: None })
+        }
         Err(error) => {
             tracing::warn!(op.id = %held.op, %error, "A held op cannot be read by this version; it stays held.");
             None

@@ -3,11 +3,12 @@
 use crate::app::{ATTEMPTS_MAX, Browser, TestApp, change, hello_of, note, push_of};
 use tidemark::api::ApiError;
 use tidemark::api::incident::Reported;
-use tidemark::api::review::{HELD_MAX, Held};
+use tidemark::api::review::{DEED_TEXT_CHARS_MAX, HELD_BYTES_MAX, HELD_MAX, HeldList};
 use tidemark::model::choice::Role;
 use tidemark::model::id::{DeviceId, MemberId, OpId};
 use tidemark::model::scope::Scope;
-use tidemark::sync::op::{Code, Op, Outcome, SCHEMA};
+use tidemark::model::value::Value;
+use tidemark::sync::op::{Action, Code, Op, Outcome, SCHEMA};
 use tidemark::sync::wire::{PROTOCOL, Pull, Pulled, Push, SnapshotChunk, SnapshotWanted, Welcome};
 use uuid::Uuid;
 
@@ -98,7 +99,7 @@ async fn the_last_edits_of_somebody_removed_wait_for_an_owner() {
     assert!(pushed.receipts.iter().all(|receipt| receipt.outcome == Outcome::Quarantined), "{pushed:?}");
 
     let list = Review { member: as_ada, ops: Vec::new() };
-    let held: Vec<Held> = ada.call_json("quarantine/list", &list).await.unwrap();
+    let HeldList { held, .. } = ada.call_json("quarantine/list", &list).await.unwrap();
     assert_eq!(
         held.iter().map(|held| (held.op.id, held.by)).collect::<Vec<_>>(),
         [(ops[0].id, as_bob), (ops[1].id, as_bob)]
@@ -118,7 +119,8 @@ async fn the_last_edits_of_somebody_removed_wait_for_an_owner() {
 
     // An edit of something that is there comes with its name; a new record has that in the edit.
     bob.push(as_bob, &[change(shared.key(), "body", 0, "", "High at noon"), note("Another")]).await.unwrap();
-    let held: Vec<Held> = ada.call_json("quarantine/list", &list).await.unwrap();
+    let HeldList { held, more } = ada.call_json("quarantine/list", &list).await.unwrap();
+    assert!(!more);
     let titles: Vec<Option<&str>> = held.iter().map(|held| held.title.as_deref()).collect();
     assert_eq!(titles, [Some("Tide table"), None]);
 }
@@ -137,8 +139,42 @@ async fn held_edits_are_listed_in_their_order_however_many_there_are() {
         bob.push(as_bob, &ops).await.unwrap();
         pushed.extend(ops.into_iter().map(|op| op.id));
         let list = Review { member: as_ada, ops: Vec::new() };
-        let held: Vec<Held> = ada.call_json("quarantine/list", &list).await.unwrap();
+        let HeldList { held, more } = ada.call_json("quarantine/list", &list).await.unwrap();
         assert_eq!(held.iter().map(|held| held.op.id).collect::<Vec<_>>(), pushed[..listed]);
+        assert_eq!(more, listed < pushed.len());
+    }
+}
+
+#[tokio::test]
+async fn a_list_of_large_held_edits_is_short_and_deciding_makes_room() {
+    let app = TestApp::start().await;
+    let (ada, as_ada) = app.owner("Ada").await;
+    let (bob, as_bob) = app.member_of(&ada, as_ada, "Bob", Role::Member).await;
+    let gone = [("member", &*as_ada.to_string()), ("remove", &*as_bob.to_string())];
+    ada.call::<()>("member/remove", &gone).await.unwrap();
+    let list = Review { member: as_ada, ops: Vec::new() };
+
+    // What is only long comes with its beginning.
+    let long = note(&"High at noon. ".repeat(40_000));
+    bob.push(as_bob, std::slice::from_ref(&long)).await.unwrap();
+    let HeldList { held, more } = ada.call_json("quarantine/list", &list).await.unwrap();
+    let Action::Create { fields } = &held[0].op.action else { panic!("{held:?}") };
+    let chars = fields.values().map(|value| value.as_text().unwrap().chars().count()).collect::<Vec<_>>();
+    assert_eq!((chars, more), (vec![DEED_TEXT_CHARS_MAX + 1], false));
+    ada.call_json::<()>("quarantine/discard", &Review { member: as_ada, ops: vec![long.id] }).await.unwrap();
+
+    // What is much is not all listed at once, but all of it in the end.
+    let mut large: Vec<Op> = (0..3).map(|_| note("Readings")).collect();
+    for op in &mut large {
+        let Action::Create { fields } = &mut op.action else { panic!("{op:?}") };
+        fields.insert("tags".into(), Value::List(vec!["x".repeat(100).into(); HELD_BYTES_MAX / 150]));
+        bob.push(as_bob, std::slice::from_ref(op)).await.unwrap();
+    }
+    for (nth, op) in large.iter().enumerate() {
+        let HeldList { held, more } = ada.call_json("quarantine/list", &list).await.unwrap();
+        let ids: Vec<_> = held.iter().map(|held| held.op.id).collect();
+        assert_eq!((ids, more), (vec![op.id], nth < 2));
+        ada.call_json::<()>("quarantine/discard", &Review { member: as_ada, ops: vec![op.id] }).await.unwrap();
     }
 }
 
