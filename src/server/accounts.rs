@@ -235,7 +235,7 @@ impl Accounts {
         .fetch_optional(&self.readers)
         .await?;
         let Some(row) = row else { return Ok(None) };
-        if now_ms - row.try_get::<i64, _>("seen_ms")? > SESSION_SEEN_EVERY_MS {
+        if now_ms.abs_diff(row.try_get("seen_ms")?) > SESSION_SEEN_EVERY_MS.unsigned_abs() {
             let expires_ms = (now_ms + SESSION_IDLE_MS).min(row.try_get::<i64, _>("created_ms")? + SESSION_AGE_MAX_MS);
             sqlx::query("UPDATE session SET seen_ms = ?, expires_ms = ? WHERE digest = ?")
                 .bind(now_ms)

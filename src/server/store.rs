@@ -231,6 +231,8 @@ pub struct Compaction {
     pub log_before_ms: i64,
     /// Receipts given before this go.
     pub receipts_before_ms: i64,
+    /// Log entries dated from here on were written while the clock was wrong: they go and stay with those around them.
+    pub wrong_from_ms: i64,
 }
 
 /// A database that holds workspaces.

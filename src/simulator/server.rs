@@ -477,7 +477,12 @@ impl Server {
     /// # Errors
     /// When the store fails.
     pub async fn compact(&mut self) -> Result<(), Broken> {
-        let what = Compaction { entries_max: u64::MAX >> 1, log_before_ms: self.clock.now_ms(), receipts_before_ms: 0 };
+        let what = Compaction {
+            entries_max: u64::MAX >> 1,
+            log_before_ms: self.clock.now_ms(),
+            receipts_before_ms: 0,
+            wrong_from_ms: i64::MAX,
+        };
         let write = self.store.begin().await.map_err(unexpected)?;
         match write.compact(self.workspace, what, drop).await {
             Ok(_) | Err(StoreError::Full) => {}

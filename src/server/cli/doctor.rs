@@ -18,6 +18,9 @@ const WRITTEN_MS: i64 = 1_795_000_000_000;
 /// A clock that stands this far behind what is stored was set back.
 const BEHIND_MS_MAX: i64 = 5 * 60 * 1000;
 
+/// Milliseconds in a day.
+const DAY_MS: i64 = 24 * 60 * 60 * 1000;
+
 /// What one look found.
 enum Finding {
     Fine(String),
@@ -183,11 +186,15 @@ async fn counted(connection: &mut SqliteConnection) -> Result<String, sqlx::Erro
     Ok(format!("{workspaces}, with {changes} changes in their logs; accounts: {accounts}"))
 }
 
-/// The latest moment anything was written, Unix milliseconds.
+/// The latest moment anything was written, Unix milliseconds. What is dated more than a day from now was, if something was written
+/// since, a clock that had been wrong and is right again.
 async fn newest(connection: &mut SqliteConnection) -> Result<Option<i64>, sqlx::Error> {
     sqlx::query_scalar(
-        "SELECT max(at) FROM (SELECT max(seen_ms) AS at FROM session UNION ALL SELECT max(at_ms) FROM receipt)",
+        "SELECT max(at) FROM (SELECT max(seen_ms) AS at FROM session WHERE seen_ms < ?1 \
+         UNION ALL SELECT max(at_ms) FROM receipt WHERE at_ms < ?1 \
+         UNION ALL SELECT min(at_ms) FROM log WHERE place IN (SELECT max(place) FROM log GROUP BY place >> 42))",
     )
+    .bind(jiff::Timestamp::now().as_millisecond() + DAY_MS)
     .fetch_one(connection)
     .await
 }

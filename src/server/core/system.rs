@@ -57,7 +57,7 @@ impl Mint {
                 let seen = record.and_then(|record| record.int("seen")).unwrap_or(0);
                 // Devices name themselves: nobody speaks for somebody else's.
                 let theirs = record.and_then(|record| record.reference("member")) != Some((*member).into());
-                if theirs || self.now_ms.saturating_sub(seen) < SEEN_EVERY_MS {
+                if theirs || self.now_ms.abs_diff(seen) < SEEN_EVERY_MS.unsigned_abs() {
                     return None;
                 }
                 vec![("agent", agent.as_str().into()), ("seen", self.now_ms.into())]

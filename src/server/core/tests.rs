@@ -47,6 +47,7 @@ mod sqlite {
         two_workspaces_with_the_same_ids_never_touch
         a_new_device_is_told_where_something_is_assigned
         a_stopped_core_acknowledges_nothing
+        a_clock_that_was_wrong_for_a_moment_is_followed_again
     );
 
     #[tokio::test]
@@ -871,4 +872,24 @@ fn held_ops_of_one_intent_stand_together_where_the_first_stood() {
     let mixed = [(1, OWNER, 8), (2, ANA, 9), (3, OWNER, 8), (4, ANA, 7), (5, ANA, 9)];
     let ordered = together(mixed.map(|(op, member, intent)| held(op, member, intent)).into());
     assert_eq!(ordered.iter().map(|one| one.op.0.as_u128()).collect::<Vec<_>>(), [1, 3, 2, 5, 4]);
+}
+
+async fn a_clock_that_was_wrong_for_a_moment_is_followed_again<S: Store>(store: S) {
+    let clock = Ticks::new();
+    let core = Core::start(store, clock.clone());
+    let house = House { core, workspace: WORKSPACE, next: AtomicU64::new(1) };
+    house.create(WORKSPACE).await;
+    let start = clock.0.load(Ordering::Relaxed);
+    let landed = async |at_ms: i64| {
+        clock.0.store(at_ms, Ordering::Relaxed);
+        let made =
+            house.make(house.intent(), Kind::Note, 9_000 + u128::from(house.intent()), &[("title", "Now".into())]);
+        house.push(vec![made]).await[0].at_ms - start
+    };
+    let year = 365 * DAY_MS;
+    assert!(landed(start + year).await >= year);
+    // A little back is no reason to run backwards.
+    assert!(landed(start + year - 60_000).await >= year);
+    assert!((0..60_000).contains(&landed(start).await));
+    assert!((0..120_000).contains(&landed(start + 60_000).await));
 }

@@ -5,7 +5,7 @@
 use super::live::{Live, Lives, Standing};
 use super::planned::Planned;
 use super::system::Mint;
-use super::{Clock, CoreError, NewWorkspace, SystemChange};
+use super::{Clock, CoreError, DAY_MS, NewWorkspace, SystemChange};
 use crate::model::choice::Role;
 use crate::model::id::{MemberId, OpId, WorkspaceId};
 use crate::model::kinds::Kind;
@@ -33,6 +33,8 @@ const BATCH_BYTES_MAX: usize = 16 << 20;
 const REMEMBERED_MAX: usize = 30_000;
 /// Receipts and authors of entries it remembers of one workspace, before it forgets those. Few are asked for twice.
 const ANSWERS_MAX: usize = 20_000;
+/// When the clock stands further than this below the latest time it gave, it had been wrong and is followed again.
+const BEHIND_MS_MAX: i64 = 5 * 60 * 1000;
 /// Log entries dropped in one transaction of a compaction.
 const COMPACTION_ENTRIES_MAX: u64 = 20_000;
 
@@ -117,7 +119,7 @@ pub(super) struct Writer<S: Store> {
     loaded: HashMap<WorkspaceId, Working>,
     /// How many records that is.
     remembered: usize,
-    /// The latest time given to an entry. Time in the log never runs backwards.
+    /// The latest time given to an entry. Time in the log runs backwards only by more than `BEHIND_MS_MAX`.
     latest_ms: i64,
 }
 
@@ -189,7 +191,10 @@ impl<S: Store> Writer<S> {
     }
 
     async fn attempt(&mut self, jobs: &[Job]) -> Result<Vec<Result<Came, CoreError>>, Trouble> {
-        let now_ms = self.clock.now_ms().max(self.latest_ms);
+        let now_ms = match self.clock.now_ms() {
+            set_right if set_right.saturating_add(BEHIND_MS_MAX) < self.latest_ms => set_right,
+            now_ms => now_ms.max(self.latest_ms),
+        };
         let mut write = self.store.begin().await?;
         let mut plans: BTreeMap<WorkspaceId, Planned> = BTreeMap::new();
         for job in jobs {
@@ -464,6 +469,7 @@ impl<S: Store> Writer<S> {
             entries_max: COMPACTION_ENTRIES_MAX,
             log_before_ms: now_ms.saturating_sub(keep_ms),
             receipts_before_ms: now_ms.saturating_sub(keep_ms.saturating_mul(2)),
+            wrong_from_ms: now_ms.saturating_add(DAY_MS),
         };
         let live = self.lives.get(workspace);
         // Before anything is gone, so that whoever reads the log meanwhile learns of it. One that is then not reached costs devices

@@ -25,6 +25,7 @@ macro_rules! conformance {
             a_later_receipt_takes_the_place_of_the_first
             held_ops_come_back_in_their_order_until_freed
             compaction_drops_what_is_old_and_nothing_else
+            a_time_that_was_wrong_neither_stops_compaction_nor_ends_the_log
             an_epoch_only_grows
             a_reader_never_sees_half_a_commit
         );
@@ -353,7 +354,7 @@ pub async fn a_history_leads_back_through_commits_as_far_as_the_log_goes(store: 
     assert_eq!(history(Kind::Task, 9).await, [10, 9, 8, 6, 4]);
     assert_eq!(history(Kind::Task, 2).await, [10, 9]);
     assert!(history(Kind::Note, 9).await.is_empty());
-    let what = Compaction { entries_max: 100, log_before_ms: 7000, receipts_before_ms: 0 };
+    let what = Compaction { entries_max: 100, log_before_ms: 7000, receipts_before_ms: 0, wrong_from_ms: i64::MAX };
     assert_eq!(store.begin().await.unwrap().compact(workspace, what, drop).await.unwrap(), 6);
     assert_eq!(history(Kind::Task, 9).await, [10, 9, 8]);
 }
@@ -385,7 +386,7 @@ pub async fn the_latest_of_some_scopes_come_newest_first(store: impl Store) {
     assert_eq!(latest(vec![elsewhere], 9).await, [(7, Before::Nowhere)]);
     assert_eq!(latest(vec![], 9).await, []);
     // An entry whose record is older than the log was there before.
-    let what = Compaction { entries_max: 100, log_before_ms: 10_000, receipts_before_ms: 0 };
+    let what = Compaction { entries_max: 100, log_before_ms: 10_000, receipts_before_ms: 0, wrong_from_ms: i64::MAX };
     store.begin().await.unwrap().compact(workspace, what, drop).await.unwrap();
     assert_eq!(latest(both(), 9).await, [(10, Before::There)]);
 }
@@ -487,7 +488,12 @@ pub async fn compaction_drops_what_is_old_and_nothing_else(store: impl Store) {
     let (_, before) = store.begin().await.unwrap().open(workspace).await.unwrap().unwrap();
 
     // Entries land a second apart, so everything up to sequence number 6 is older than this.
-    let what = |entries_max| Compaction { entries_max, log_before_ms: 6001, receipts_before_ms: 2000 };
+    let what = |entries_max| Compaction {
+        entries_max,
+        log_before_ms: 6001,
+        receipts_before_ms: 2000,
+        wrong_from_ms: i64::MAX,
+    };
     let store = &store;
     let compact = |what| async move { store.begin().await.unwrap().compact(workspace, what, drop).await.unwrap() };
     assert_eq!(compact(what(4)).await, 4);
@@ -506,8 +512,33 @@ pub async fn compaction_drops_what_is_old_and_nothing_else(store: impl Store) {
     assert_eq!(ids(&store.records(workspace, &keys, WHOLE).await.unwrap().rows), [40, 51]);
     assert_eq!(load(store, workspace, &[Need::Receipt(op_id(100))]).await, [Found::Receipt(op_id(100), None)]);
     // With everything old, the horizon is the head and no further.
-    let all = Compaction { entries_max: 100, log_before_ms: i64::MAX, receipts_before_ms: 0 };
+    let all = Compaction { entries_max: 100, log_before_ms: i64::MAX, receipts_before_ms: 0, wrong_from_ms: i64::MAX };
     assert_eq!(compact(all).await, 8);
+}
+
+pub async fn a_time_that_was_wrong_neither_stops_compaction_nor_ends_the_log(store: impl Store) {
+    let workspace = workspace_id(1);
+    let mut tree = tree(workspace);
+    // The third of five was written while the clock was years ahead.
+    tree.entries[2].0.at_ms = 1_000_000;
+    tree.commit(&store, workspace).await.unwrap();
+    let store = &store;
+    let compact = |log_before_ms| async move {
+        let what = Compaction { entries_max: 100, log_before_ms, receipts_before_ms: 0, wrong_from_ms: 100_000 };
+        store.begin().await.unwrap().compact(workspace, what, drop).await.unwrap()
+    };
+    assert_eq!(compact(3_000).await, 2);
+    assert_eq!(compact(4_001).await, 4);
+    let mut late =
+        Draft::after(5).put(Kind::Note, 50, Scope::Workspace, &[]).put(Kind::Note, 51, Scope::Workspace, &[]);
+    late.entries.iter_mut().for_each(|(entry, _)| entry.at_ms = 1_000_000);
+    late.commit(store, workspace).await.unwrap();
+    assert_eq!(compact(50_000).await, 5);
+    assert_eq!(compact(50_000).await, 5);
+    let young = Draft::after(7).put(Kind::Note, 52, Scope::Workspace, &[]);
+    young.commit(store, workspace).await.unwrap();
+    assert_eq!(compact(8_000).await, 5);
+    assert_eq!(compact(8_001).await, 8);
 }
 
 pub async fn an_epoch_only_grows(store: impl Store) {
@@ -525,7 +556,7 @@ pub async fn an_epoch_only_grows(store: impl Store) {
     note.commit(&store, workspace).await.unwrap();
     assert_eq!(seqs(&log(&store, workspace, Scope::Workspace, 8, WHOLE).await), [101]);
     // What was passed over takes no steps to compact.
-    let all = Compaction { entries_max: 4, log_before_ms: i64::MAX, receipts_before_ms: 0 };
+    let all = Compaction { entries_max: 4, log_before_ms: i64::MAX, receipts_before_ms: 0, wrong_from_ms: i64::MAX };
     let mut horizons = Vec::new();
     for _ in 0..3 {
         horizons.push(store.begin().await.unwrap().compact(workspace, all, drop).await.unwrap());

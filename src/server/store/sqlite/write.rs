@@ -431,7 +431,8 @@ impl Write for SqliteWrite {
     ) -> Result<Version, StoreError> {
         let id = Arg::Id(workspace.0);
         let number = |row: &Row<'_>| Ok(row.int(0));
-        // Entries land in the order of their sequence numbers, so the first that is young enough ends what may go.
+        // Entries land in the order of their sequence numbers, so the first that is young enough ends what may go, and so does the
+        // first behind all that are old: where nothing but wrong times follow, nobody knows how young they are.
         let young = concat!(
             "SELECT place - ",
             base!(),
@@ -439,9 +440,31 @@ impl Write for SqliteWrite {
             base!(),
             " AND place < ",
             base!(),
-            " + (1 << 42) AND at_ms >= ?2 ORDER BY place LIMIT 1"
+            " + (1 << 42) AND at_ms >= ?2 AND at_ms < ?3 ORDER BY place LIMIT 1"
         );
-        let young = self.direct().query(young, &[id, Arg::Int(what.log_before_ms)], number)?.pop();
+        let (before, wrong) = (Arg::Int(what.log_before_ms), Arg::Int(what.wrong_from_ms));
+        let young = self.direct().query(young, &[id, before, wrong], number)?.pop();
+        let old = concat!(
+            "SELECT place - ",
+            base!(),
+            " FROM log WHERE place > ",
+            base!(),
+            " AND place < ",
+            base!(),
+            " + ?3 AND at_ms < ?2 ORDER BY place DESC LIMIT 1"
+        );
+        let until = Arg::Int(young.unwrap_or(1 << SEQ_BITS));
+        let old = self.direct().query(old, &[id, before, until], number)?.pop();
+        let kept = concat!(
+            "SELECT place - ",
+            base!(),
+            " FROM log WHERE place > ",
+            base!(),
+            " + ?2 AND place < ",
+            base!(),
+            " + (1 << 42) ORDER BY place LIMIT 1"
+        );
+        let kept = self.direct().query(kept, &[id, Arg::Int(old.unwrap_or(0))], number)?.pop();
         // The last that may go at once. Numbers are passed over where a backup was restored, so entries are counted.
         let last = concat!(
             "SELECT place - ",
@@ -457,7 +480,7 @@ impl Write for SqliteWrite {
         let horizon = "UPDATE workspace SET horizon = max(horizon, min(coalesce(?2 - 1, head), coalesce(?3, head)))
             WHERE id = ?1 RETURNING horizon";
         let or_none = |number: Option<i64>| number.map_or(Arg::Null, Arg::Int);
-        let horizon = self.direct().query(horizon, &[id, or_none(young), or_none(last)], number)?.pop();
+        let horizon = self.direct().query(horizon, &[id, or_none(kept), or_none(last)], number)?.pop();
         let horizon = horizon.ok_or_else(|| damaged("a workspace that does not exist was to be compacted"))?;
         for old in [
             concat!("DELETE FROM log WHERE place > ", base!(), " AND place <= ", base!(), " + ?2"),
