@@ -12,6 +12,7 @@ mod terminal;
 
 use crate::server::config::{Config, ConfigError, Settings};
 use clap::{Args, Parser, Subcommand};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -128,8 +129,19 @@ impl From<ConfigError> for Stopped {
     }
 }
 
+/// How many files and connections this process may have open at once, from now on as many as the system lets it have; `None` if
+/// there is no limit.
+fn files_max() -> Option<u64> {
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    match setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }) {
+        Ok(()) => maximum,
+        Err(_) => current,
+    }
+}
+
 /// Reads the command line and runs what it names.
 pub fn run() -> ExitCode {
+    files_max();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return terminal::failed(&format!("This machine lets no threads be started: {error}.")),

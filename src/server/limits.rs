@@ -1,5 +1,6 @@
 //! How often somebody may ask: rate limits by address, account and member, in memory. Each is a bucket that refills; what
-//! is over it waits or is told how long to wait, and never costs an edit. And how many live channels a session holds open.
+//! is over it waits or is told how long to wait, and never costs an edit. And how many live channels a session, and how many
+//! connections an address, holds open.
 
 use crate::api::ApiError;
 use crate::model::id::MemberId;
@@ -46,6 +47,8 @@ pub const READ_EVERY: Duration = Duration::from_millis(10);
 /// Live channels one session holds open at once. A browser needs one, and a few more while tabs change hands; a page that
 /// opens them in a circle must not take the server's memory.
 pub const CHANNELS_MAX: usize = 32;
+/// Connections with plain requests open at once from one address: six for each of 160 browsers in one office.
+const CONNECTIONS_MAX: usize = 1_000;
 
 type Bucket<K> = DefaultKeyedRateLimiter<K>;
 
@@ -59,27 +62,49 @@ pub struct Limits {
     look: Bucket<MemberId>,
     device: Bucket<MemberId>,
     read: Bucket<MemberId>,
-    channels: Arc<Mutex<HashMap<token::Digest, usize>>>,
+    channels: Counts<token::Digest>,
+    connections: Counts<IpAddr>,
     clock: DefaultClock,
 }
 
-/// One live channel of a session, counted until it is dropped.
-pub struct Channel {
-    session: token::Digest,
-    channels: Arc<Mutex<HashMap<token::Digest, usize>>>,
+/// How many of something each holds open.
+type Counts<K> = Arc<Mutex<HashMap<K, usize>>>;
+
+/// One of what somebody holds open, counted until it is dropped.
+pub struct Counted<K: Hash + Eq> {
+    whose: K,
+    counts: Counts<K>,
 }
 
-impl Drop for Channel {
+impl<K: Hash + Eq + Copy> Counted<K> {
+    /// One more; `None` if there are `max`.
+    fn one_more(counts: &Counts<K>, whose: K, max: usize) -> Option<Self> {
+        let mut open = counts.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = open.entry(whose).or_default();
+        if *count >= max {
+            return None;
+        }
+        *count += 1;
+        Some(Self { whose, counts: Arc::clone(counts) })
+    }
+}
+
+impl<K: Hash + Eq> Drop for Counted<K> {
     fn drop(&mut self) {
-        let mut channels = self.channels.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(open) = channels.get_mut(&self.session) {
-            *open -= 1;
-            if *open == 0 {
-                channels.remove(&self.session);
+        let mut open = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = open.get_mut(&self.whose) {
+            *count -= 1;
+            if *count == 0 {
+                open.remove(&self.whose);
             }
         }
     }
 }
+
+/// One live channel of a session.
+pub type Channel = Counted<token::Digest>;
+/// One connection from an address.
+pub type Connection = Counted<IpAddr>;
 
 impl Limits {
     /// With so many pushes a second for one member.
@@ -95,6 +120,7 @@ impl Limits {
             device: RateLimiter::keyed(every(DEVICE_EVERY, DEVICE_BURST)),
             read: RateLimiter::keyed(every(READ_EVERY, READ_BURST)),
             channels: Arc::default(),
+            connections: Arc::default(),
             clock: DefaultClock::default(),
         }
     }
@@ -162,14 +188,12 @@ impl Limits {
 
     /// Counts one more live channel of this session; `None` if it has `CHANNELS_MAX`.
     pub fn channel(&self, session: token::Digest) -> Option<Channel> {
-        let mut channels = self.channels.lock().unwrap_or_else(PoisonError::into_inner);
-        let open = channels.entry(session).or_default();
-        if *open >= CHANNELS_MAX {
-            return None;
-        }
-        *open += 1;
-        drop(channels);
-        Some(Channel { session, channels: Arc::clone(&self.channels) })
+        Counted::one_more(&self.channels, session, CHANNELS_MAX)
+    }
+
+    /// Counts one more connection from this address; `None` if it has `CONNECTIONS_MAX`.
+    pub fn connection(&self, address: IpAddr) -> Option<Connection> {
+        Counted::one_more(&self.connections, neighbourhood(address), CONNECTIONS_MAX)
     }
 
     /// Forgets everybody whose bucket is full again. Called now and then, so that memory follows use.
@@ -238,6 +262,19 @@ mod tests {
         assert!(limits.channel([7; 32]).is_some());
         drop(open);
         assert!(limits.channels.lock().unwrap().is_empty());
+    }
+
+    #[test]
+    fn one_subscriber_holds_so_many_connections_open_and_others_still_come() {
+        let limits = Limits::new(of(1));
+        let address = |text: &str| text.parse::<IpAddr>().unwrap();
+        let mut open: Vec<Connection> =
+            (0..CONNECTIONS_MAX).filter_map(|_| limits.connection(address("2001:db8::1"))).collect();
+        assert_eq!(open.len(), CONNECTIONS_MAX);
+        assert!(limits.connection(address("2001:db8::2")).is_none());
+        assert!(limits.connection(address("2001:db8:1::1")).is_some());
+        open.pop();
+        assert!(limits.connection(address("2001:db8::2")).is_some());
     }
 
     #[tokio::test]

@@ -5,7 +5,7 @@ use crate::api::ApiError;
 use crate::server::errors::status;
 use crate::server::state::{AppState, Pages};
 use crate::sync::wire::MESSAGE_BYTES_MAX;
-use axum::body::HttpBody as Body;
+use axum::body::{HttpBody as Body, to_bytes};
 use axum::extract::{Request, State};
 use axum::http::header::{
     CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HOST, HeaderName, HeaderValue, ORIGIN, REFERRER_POLICY,
@@ -27,8 +27,12 @@ use tower_http::request_id::{MakeRequestUuid, PropagateRequestIdLayer, RequestId
 use tower_http::set_header::SetResponseHeaderLayer;
 use tower_http::trace::TraceLayer;
 
-/// The largest body: one wire message and its envelope. Nothing else anybody sends is as large.
+/// The largest body: one wire message and its envelope.
 const BODY_BYTES_MAX: usize = MESSAGE_BYTES_MAX + 4 * 1024;
+/// Where such are sent, and lists of held edits.
+const LARGE: [&str; 2] = ["/api/sync/", "/api/quarantine/"];
+/// The largest body anywhere else: a form.
+const FORM_BYTES_MAX: usize = 64 * 1024;
 /// An answer has begun within this time, or there is none.
 const ANSWER_WAIT: Duration = Duration::from_secs(30);
 /// For whatever is not a rendered page, which sends its own with a nonce: nothing in it may run.
@@ -150,13 +154,23 @@ async fn in_time(request: Request, next: Next) -> Response {
     }
 }
 
-/// Refuses a body that says it is too large before any of it is read.
+/// Refuses a body that says it is too large before any of it is read, and reads a form to its end, so that one which does not
+/// say its size is refused too.
 async fn small_enough(request: Request, next: Next) -> Response {
+    let large = LARGE.iter().any(|begins| request.uri().path().starts_with(begins));
+    let bytes_max = if large { BODY_BYTES_MAX } else { FORM_BYTES_MAX };
     let length = request.headers().get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
-    if length.is_some_and(|length| length > BODY_BYTES_MAX) {
+    if length.is_some_and(|length| length > bytes_max) {
         return refused(&ApiError::TooLarge);
     }
-    next.run(request).await
+    if large || request.body().is_end_stream() {
+        return next.run(request).await;
+    }
+    let (head, body) = request.into_parts();
+    match to_bytes(body, bytes_max).await {
+        Ok(body) => next.run(Request::from_parts(head, body.into())).await,
+        Err(_) => refused(&ApiError::TooLarge),
+    }
 }
 
 /// Refuses what a foreign page sends with the person's cookie: every request that may change something, and the upgrade to

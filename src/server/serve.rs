@@ -1,5 +1,6 @@
 //! Serving: from a bound listener until somebody says stop, and then until everything that was begun has ended.
 
+use crate::server::config::CallerFrom;
 use crate::server::routes::router;
 use crate::server::state::AppState;
 use crate::server::store::Store as _;
@@ -10,20 +11,26 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use std::future::pending;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio::time::{interval, timeout};
+use tokio::time::{interval, sleep, timeout};
 use tower::ServiceExt as _;
 
 /// A connection sends the head of its next request within this time or is closed, however slowly it trickles in. Longer than
 /// the 60 seconds for which proxies commonly keep an idle connection, so that none sends a request into a closing one.
 pub const HEAD_WAIT: Duration = Duration::from_secs(75);
-/// Connections with plain requests, open at once; more wait in the system's queue. Six for each of some thousand browsers.
+/// The first head of a connection comes within this time: whoever connects has something to say.
+const FIRST_HEAD_WAIT: Duration = Duration::from_secs(15);
+/// Connections with plain requests, open at once; more wait in the system's queue. Six for each of some thousand browsers. How
+/// many of them one address may have, `Limits` says.
 const CONNECTIONS_MAX: usize = 16_384;
 /// How long devices get to read that the server stops, and then how long requests under way get to end. Service managers
 /// commonly kill after 90 seconds.
@@ -48,7 +55,7 @@ pub async fn serve(
     stop: impl Future<Output = ()>,
 ) -> io::Result<()> {
     let (close, closed) = watch::channel(());
-    let mut server = tokio::spawn(accept(listener, router(state.clone()), head_wait, closed));
+    let mut server = tokio::spawn(accept(listener, state.clone(), head_wait, closed));
     let tidying = tokio::spawn(tidy(state.clone()));
 
     tokio::select! {
@@ -79,13 +86,26 @@ pub async fn serve(
 
 /// Takes connections until `closed`, and then waits for the requests that are under way. What `axum::serve` does, and a limit
 /// on how long a head may take.
-async fn accept(mut listener: TcpListener, routes: Router, head_wait: Duration, mut closed: watch::Receiver<()>) {
+async fn accept(mut listener: TcpListener, state: AppState, head_wait: Duration, mut closed: watch::Receiver<()>) {
+    let routes = router(state.clone());
+    // A proxy makes everybody's connections, and this machine's own are nobody else's.
+    let counts =
+        |address: IpAddr| state.config.caller == CallerFrom::Connection && !address.to_canonical().is_loopback();
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
             // Spelt out, because the method of the same name does not try again where the system lacks file handles.
             (stream, peer) = axum::serve::Listener::accept(&mut listener), if connections.len() < CONNECTIONS_MAX => {
-                connections.spawn(converse(stream, peer, routes.clone(), head_wait, closed.clone()));
+                let counted = counts(peer.ip()).then(|| state.limits.connection(peer.ip()));
+                if matches!(counted, Some(None)) {
+                    tracing::debug!(%peer, "An address has too many connections; one more was closed.");
+                    continue;
+                }
+                let conversation = converse(stream, peer, routes.clone(), head_wait, closed.clone());
+                connections.spawn(async move {
+                    conversation.await;
+                    drop(counted);
+                });
             }
             Some(_) = connections.join_next() => {}
             _ = closed.changed() => break,
@@ -107,15 +127,25 @@ async fn converse(
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "A connection keeps its delay.");
     }
+    let heard = Arc::new(AtomicBool::new(false));
+    let hears = Arc::clone(&heard);
     let answer = service_fn(move |mut request: hyper::Request<Incoming>| {
+        hears.store(true, Ordering::Relaxed);
         request.extensions_mut().insert(ConnectInfo(peer));
         routes.clone().oneshot(request.map(Body::new))
     });
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(head_wait);
     let mut connection = pin!(http.serve_connection(TokioIo::new(stream), answer).with_upgrades());
+    let silent = async {
+        sleep(FIRST_HEAD_WAIT).await;
+        if heard.load(Ordering::Relaxed) {
+            pending::<()>().await;
+        }
+    };
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
+        () = silent => return,
         _ = closed.changed() => {
             connection.as_mut().graceful_shutdown();
             connection.await

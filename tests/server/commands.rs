@@ -334,7 +334,10 @@ fn the_doctor_names_what_is_wrong_and_what_to_do_and_changes_nothing() {
         &["WRONG  pages", "make build", "ok     data folder", "is made at the first start", "1 thing is wrong."],
     );
     assert!(
-        says.contains("ok     clock") && says.contains("ok     disk") && says.contains("  sign-up             open")
+        says.contains("ok     connections")
+            && says.contains("ok     clock")
+            && says.contains("ok     disk")
+            && says.contains("  sign-up             open")
     );
     assert!(!folder.0.join("not").exists());
     let output = tidemark(&["doctor", "--listen", "0.0.0.0:80"], &data);

@@ -2,7 +2,7 @@
 //! the database is opened for reading, and a folder that is not there is not made.
 
 use super::database;
-use super::{Stopped, terminal};
+use super::{Stopped, files_max, terminal};
 use crate::server::config::{Config, ConfigError};
 use crate::server::health::{DISK_FREE_MIB_MIN, disk_free_mib};
 use crate::server::pages;
@@ -17,6 +17,9 @@ use std::process::ExitCode;
 const WRITTEN_MS: i64 = 1_795_000_000_000;
 /// A clock that stands this far behind what is stored was set back.
 const BEHIND_MS_MAX: i64 = 5 * 60 * 1000;
+
+/// Open files below which a server turns devices away before it is busy.
+const FILES_MIN: u64 = 1_024;
 
 /// Milliseconds in a day.
 const DAY_MS: i64 = 24 * 60 * 60 * 1000;
@@ -46,6 +49,7 @@ pub async fn run(config: Result<Config, ConfigError>) -> Result<ExitCode, Stoppe
         ("data folder", folder(&config.data)),
         ("server", server(&config.data)),
         ("disk", disk(&config.data)),
+        ("connections", connections()),
         ("pages", built(&config)),
     ];
     findings.extend(database(&config.database()).await);
@@ -133,6 +137,18 @@ fn disk(data: &Path) -> Finding {
         }
         Some(free) => Fine(format!("{free} MiB free")),
         None => Wrong("The free space cannot be read.".to_owned()),
+    }
+}
+
+/// Each connection is an open file.
+fn connections() -> Finding {
+    match files_max() {
+        None => Fine("without a limit, for a server started as this was".to_owned()),
+        Some(files) if files < FILES_MIN => Wrong(format!(
+            "Started as this was, a server may have no more than {files} open at once, and each device has one. Raise the \
+             limit of open files: `ulimit -Hn`, or LimitNOFILE of its service."
+        )),
+        Some(files) => Fine(format!("{files} at once, for a server started as this was")),
     }
 }
 
