@@ -272,7 +272,15 @@ fn checked_url(url: &str) -> Result<String, ConfigError> {
     if scheme == "http" && !matches!(host, "localhost" | "127.0.0.1" | "[::1]") {
         return Err(ConfigError::Insecure(url.to_owned()));
     }
-    Ok(url.trim_end_matches('/').to_owned())
+    let port = parsed.port_u16();
+    if port.is_none() && parsed.authority().is_some_and(|authority| authority.as_str() != host) {
+        return Err(wrong());
+    }
+    // As browsers name the origin of a page: without the port that goes without saying.
+    Ok(match port.filter(|port| (scheme, *port) != ("https", 443) && (scheme, *port) != ("http", 80)) {
+        Some(port) => format!("{scheme}://{host}:{port}"),
+        None => format!("{scheme}://{host}"),
+    })
 }
 
 fn beside_the_program(name: &str) -> Option<PathBuf> {
@@ -316,6 +324,11 @@ mod tests {
         let url = |url: &str| checked_url(url).map_err(|error| error.to_string().split(' ').count() > 8);
         assert_eq!(url("https://tide.example.org/"), Ok("https://tide.example.org".to_owned()));
         assert_eq!(url("http://127.0.0.1:3000"), Ok("http://127.0.0.1:3000".to_owned()));
+        assert_eq!(url("https://tide.example.org:443"), Ok("https://tide.example.org".to_owned()));
+        assert_eq!(url("https://tide.example.org:8443/"), Ok("https://tide.example.org:8443".to_owned()));
+        assert_eq!(url("http://localhost:80"), Ok("http://localhost".to_owned()));
+        assert_eq!(url("http://[::1]:3000"), Ok("http://[::1]:3000".to_owned()));
+        assert_eq!(url("https://tide.example.org:99999"), Err(true));
         let secret = checked_url("https://ada:tide@tide.example.org").unwrap_err().to_string();
         assert!(secret.contains("before an @") && !secret.contains("ada"), "{secret}");
         for refused in ["http://tide.example.org", "https://tide.example.org/path", "ftp://x", "tide.example.org", ""] {

@@ -9,7 +9,9 @@ use std::error::Error as _;
 impl From<sqlx::Error> for ApiError {
     fn from(error: sqlx::Error) -> Self {
         tracing::error!(%error, "The database refused a query.");
-        Self::Failed
+        // SQLITE_FULL.
+        let full = error.as_database_error().is_some_and(|error| error.code().as_deref() == Some("13"));
+        if full { Self::Full } else { Self::Failed }
     }
 }
 

@@ -19,6 +19,9 @@ use sqlx::sqlite::{
 };
 use sqlx::{ConnectOptions, Connection, Row, SqliteConnection};
 use std::fmt::Write as _;
+use std::fs::File;
+use std::io::ErrorKind;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -63,6 +66,11 @@ impl Sqlite {
     /// # Errors
     /// `Database` if the file cannot be opened or migrated.
     pub async fn open(path: &Path) -> Result<Self, StoreError> {
+        // Made first, so that nobody else can read it even for a moment; what lies beside it gets the same rights.
+        match File::options().write(true).create_new(true).mode(0o600).open(path) {
+            Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(StoreError::Database(error.into())),
+            _ => {}
+        }
         let options = SqliteConnectOptions::new()
             .filename(path)
             .create_if_missing(true)

@@ -88,6 +88,17 @@ async fn what_is_committed_outlives_the_process_and_reaches_a_backup() {
 }
 
 #[tokio::test]
+async fn nobody_else_may_read_the_database_or_its_log() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let (store, scratch) = on_disk().await;
+    note(0, "mine").commit(&store, workspace_id(1)).await.unwrap();
+    for name in ["tidemark.db", "tidemark.db-wal"] {
+        let mode = std::fs::metadata(scratch.file(name)).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "{name}");
+    }
+}
+
+#[tokio::test]
 async fn a_closed_database_is_one_file_that_can_be_moved() {
     for _ in 0..30 {
         let (store, scratch) = on_disk().await;
