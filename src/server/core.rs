@@ -38,6 +38,8 @@ use writer::{Answer, JOBS_MAX, Job, Writer};
 
 /// Bytes of one page as stored, so that the page and its largest record stay below the limit of a message.
 const PAGE_BYTES_MAX: usize = 512 << 10;
+/// Bytes of the head of a frame, which each scope that is asked for has in the answer.
+const FRAME_HEAD_BYTES: usize = 50;
 /// Assigned records looked at to tell a new device where to begin.
 const ASSIGNED_MAX: usize = 500;
 /// Scopes whose newest entries are put together into one list: what changed last is in those that changed last.
@@ -331,7 +333,8 @@ impl<S: Store> Core<S> {
             }
             (standing.epoch, standing.head, asked, changed, gone)
         };
-        let page = Page { count_max: PULL_ENTRIES_MAX, bytes_max: PAGE_BYTES_MAX };
+        let heads = FRAME_HEAD_BYTES * pull.tidemarks.len();
+        let page = Page { count_max: PULL_ENTRIES_MAX, bytes_max: PAGE_BYTES_MAX.saturating_sub(heads) };
         let (mut to, mut more, mut by_scope) = (head, false, BTreeMap::<Scope, Vec<Entry>>::new());
         if !changed.is_empty() {
             let mut read = self.0.store.log(workspace, &changed, head, page).await?;
