@@ -157,23 +157,41 @@ test("Tab finds the tree whatever became of the row one was on", async ({ member
   await page.keyboard.press("Tab");
   await expect(hers.row("Survey")).toBeFocused();
 
-  // Deleted by somebody else while it has the focus: its neighbour gets it.
+  // Deleted by somebody else while it has the focus: the next of its siblings gets it.
   await page.getByRole("button", { name: "Unfold all" }).click();
   await hers.row("Mark").focus();
   await his.remove("Mark");
   await expect(hers.row("Mark")).toHaveCount(0);
-  await expect(hers.row("Walk")).toBeFocused();
+  await expect(hers.row("Count")).toBeFocused();
 
   // While the focus is elsewhere it stays there.
   await foldAll.focus();
-  await his.remove("Walk");
-  await expect(hers.row("Walk")).toHaveCount(0);
-  await expect(page.getByRole("button", { name: "Rename Route" })).toBeVisible();
+  await his.remove("Count");
+  await expect(hers.row("Count")).toHaveCount(0);
+  await expect(page.getByRole("button", { name: "Rename Walk" })).toBeVisible();
   await expect(foldAll).toBeFocused();
   await page.keyboard.press("Tab");
+  await expect(hers.row("Walk")).toBeFocused();
+  await page.keyboard.press("ArrowUp");
   await expect(hers.row("Route")).toBeFocused();
-  await page.keyboard.press("ArrowDown");
-  await expect(hers.row("Count")).toBeFocused();
+});
+
+test("what is deleted by keyboard goes row by row, never what it stands under before the last of it", async ({ member }) => {
+  const ada = await member("Ada");
+  const { page } = ada;
+  const { keyboard } = page;
+  const hers = await ProjectScreen.make(page, "North shore cable");
+  await hers.addUnder("Route", "Walk", "Mark", "Count");
+  await hers.row("Mark").focus();
+  for (const next of ["Count", "Walk", "Route", "Survey"]) {
+    await keyboard.press("Delete");
+    await expect(hers.row(next)).toBeFocused();
+  }
+  await expect(hers.titles()).toHaveText(["Survey"]);
+  await keyboard.press("Delete");
+  await expect(hers.row("Survey")).toHaveCount(0);
+  await expect(page.getByRole("button", { name: "Add phase" })).toBeFocused();
+  await expectSync(page, "live");
 });
 
 test("half a number or date does not take the place of a whole one", async ({ member }) => {

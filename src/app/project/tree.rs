@@ -38,6 +38,8 @@ const SPARE_ROWS: usize = 10;
 const FIRST_HEIGHT_PX: i32 = 30 * ROW_PX;
 /// The element that scrolls.
 const TREE_ID: &str = "project-tree";
+/// The button that a tree with nothing in it begins with.
+const ADD_PHASE_ID: &str = "add-phase";
 
 /// One line of the tree.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -56,6 +58,14 @@ impl Line {
             Self::Adding { .. } => None,
         }
     }
+
+    /// The record of a row, and how far in it stands.
+    fn placed(&self) -> Option<(Key, u8)> {
+        match *self {
+            Self::Row { key, level } => Some((key, level)),
+            Self::Adding { .. } => None,
+        }
+    }
 }
 
 /// The records of these lines.
@@ -63,8 +73,8 @@ fn rows(lines: &[Line]) -> impl DoubleEndedIterator<Item = Key> {
     lines.iter().copied().filter_map(Line::row)
 }
 
-/// Which row follows another as the active one: itself as long as it has a line, then the nearest above it that still has one,
-/// which is what it was folded into, then the nearest below.
+/// Which row follows another as the active one: itself as long as it has a line, then the next of its siblings that still has
+/// one, or the last before it, then what they stood under, which is also what it was folded into.
 fn heir(before: &[Line], now: &[Line], active: Key) -> Option<Key> {
     if rows(now).any(|key| key == active) {
         return Some(active);
@@ -72,7 +82,15 @@ fn heir(before: &[Line], now: &[Line], active: Key) -> Option<Key> {
     let there: BTreeSet<Key> = rows(now).collect();
     let place = before.iter().position(|line| line.row() == Some(active))?;
     let (above, below) = before.split_at(place);
-    rows(above).rev().chain(rows(below)).find(|key| there.contains(key))
+    let (_, level) = below.first().and_then(Line::placed)?;
+    let inside = |(_, at): &(Key, u8)| *at >= level;
+    let sibling = |(key, at): &(Key, u8)| *at == level && there.contains(key);
+    let next = below.iter().filter_map(Line::placed).take_while(inside).find(sibling);
+    let mut upwards = above.iter().rev().filter_map(Line::placed);
+    match next.or_else(|| upwards.clone().take_while(inside).find(sibling)) {
+        Some((key, _)) => Some(key),
+        None => heir(before, now, upwards.find(|above| !inside(above))?.0),
+    }
 }
 
 /// What of the tree is in the document.
@@ -292,8 +310,9 @@ impl Trunk {
         match self.records.act(vec![Draft::Delete { key }]) {
             Ok(()) => {
                 self.records.tell(says, Some(vec![Draft::Restore { key }]));
-                if let Some(next) = self.lines.with_untracked(|now| heir(&before, now, key)) {
-                    self.go_to(next);
+                match self.lines.with_untracked(|now| heir(&before, now, key)) {
+                    Some(next) => self.go_to(next),
+                    None => dom::focus(ADD_PHASE_ID.to_owned()),
                 }
             }
             Err(reasons) => self.records.tell(in_words(reasons), None),
@@ -450,7 +469,7 @@ fn Toolbar(trunk: Trunk) -> impl IntoView {
     view! {
         <div class="toolbar" role="group" aria-label="Tree">
             <Show when=move || !trunk.locked.get()>
-                <button type="button" class="button primary" on:click=move |_| trunk.add_under(trunk.project)>"Add phase"</button>
+                <button type="button" class="button primary" id=ADD_PHASE_ID on:click=move |_| trunk.add_under(trunk.project)>"Add phase"</button>
                 <button type="button" class="button" disabled=none aria-label=move || named("Rename")
                     on:click=move |_| act(Trunk::rename)>"Rename"</button>
                 <button type="button" class="button" disabled=none aria-label=move || named("Move up")
@@ -842,7 +861,7 @@ mod tests {
     }
 
     #[test]
-    fn an_active_row_that_goes_hands_over_to_what_it_was_folded_into_or_to_a_neighbour() {
+    fn an_active_row_that_goes_hands_over_to_a_sibling_or_to_what_it_stood_under() {
         let all = lines();
         let without = |gone: &[usize]| {
             let kept = all.iter().enumerate().filter(|(place, _)| !gone.contains(place));
@@ -852,9 +871,13 @@ mod tests {
         let (other_task, other_phase) = (key(Kind::Task, 112), key(Kind::Phase, 2));
         for (active, gone, next) in [
             (task, &[3][..], Some(task)),
+            (task, &[2][..], Some(other_task)),
             (other_task, &[3][..], Some(task)),
             (other_task, &[2, 3][..], Some(step)),
             (other_task, &[1, 2, 3][..], Some(phase)),
+            (step, &[1, 2, 3][..], Some(phase)),
+            (other_task, &[0, 1, 2, 3][..], Some(other_phase)),
+            (other_phase, &[4][..], Some(phase)),
             (phase, &[0, 1, 2, 3][..], Some(other_phase)),
             (phase, &[0, 1, 2, 3, 4][..], None),
         ] {
