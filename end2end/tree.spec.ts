@@ -194,6 +194,44 @@ test("what is deleted by keyboard goes row by row, never what it stands under be
   await expectSync(page, "live");
 });
 
+test("what was deleted one after the other is taken back by key, the newest first", async ({ member }) => {
+  const ada = await member("Ada");
+  const bo = await member("Bo");
+  const { page } = ada;
+  const hers = await ProjectScreen.make(page, "North shore cable");
+  await hers.addUnder("Route", "Walk", "Mark", "Count");
+  await expectSync(page, "live");
+  const his = await hers.on(bo.page);
+  await hers.row("Walk").focus();
+  for (const next of ["Mark", "Count"]) {
+    await page.keyboard.press("Delete");
+    await expect(hers.row(next)).toBeFocused();
+  }
+  await expect(his.titles()).toHaveText(["Survey", "Route", "Count"]);
+
+  // In an input the key is the input's own.
+  await page.keyboard.press("Enter");
+  const title = page.getByRole("row").getByLabel("Title", { exact: true });
+  await expect(title).toBeFocused();
+  await page.keyboard.press("ControlOrMeta+z");
+  await page.keyboard.press("Escape");
+  await expect(hers.row("Count")).toBeFocused();
+  await expect(hers.titles()).toHaveText(["Survey", "Route", "Count"]);
+
+  await page.keyboard.press("ControlOrMeta+z");
+  await expect(page.getByText("Taken back: Deleted “Mark”.")).toBeVisible();
+  await expect(hers.row("Mark")).toBeVisible();
+  await page.keyboard.press("ControlOrMeta+z");
+  await expect(page.getByText("Taken back: Deleted “Walk”.")).toBeVisible();
+  for (const screen of [hers, his]) {
+    await expect(screen.titles()).toHaveText(["Survey", "Route", "Walk", "Mark", "Count"]);
+  }
+  // There is nothing more to take back.
+  await page.keyboard.press("ControlOrMeta+z");
+  await expect(page.getByText("Taken back: Deleted “Walk”.")).toBeVisible();
+  await expectSync(page, "live");
+});
+
 test("half a number or date does not take the place of a whole one", async ({ member }) => {
   const ada = await member("Ada");
   const { page } = ada;

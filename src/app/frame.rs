@@ -7,6 +7,7 @@ use crate::app::theme::{Theme, ThemeChoice};
 use crate::model::catalog::Kind;
 use crate::model::record::Key;
 use leptos::prelude::*;
+use leptos::wasm_bindgen::JsCast;
 use leptos_meta::Title;
 use leptos_router::components::{A, Outlet, Redirect};
 use leptos_router::hooks::use_location;
@@ -284,6 +285,16 @@ fn Said() -> impl IntoView {
             }
         });
     });
+    // A toast goes with the next one; what it offered to take back stays within reach of a key.
+    Effect::new(move || {
+        let keys = window_event_listener(leptos::ev::keydown, move |event| {
+            let asks = (event.ctrl_key() || event.meta_key()) && !event.shift_key() && !event.alt_key();
+            if asks && event.key().eq_ignore_ascii_case("z") && !is_writing(&event) && records.take_back_newest() {
+                event.prevent_default();
+            }
+        });
+        on_cleanup(move || keys.remove());
+    });
     view! {
         <div
             class="toasts"
@@ -306,8 +317,8 @@ fn Said() -> impl IntoView {
                             <span>{told.says}</span>
                             {undo.map(|drafts| view! {
                                 <button type="button" class="button quiet" on:click=move |_| {
-                                    hush();
-                                    records.act_or_tell(drafts.clone());
+                                    records.take_back(&drafts);
+                                    dom::focus_back();
                                 }>"Undo"</button>
                             })}
                             <button type="button" class="icon-button" aria-label="Dismiss" on:click=move |_| hush()>"×"</button>
@@ -318,6 +329,13 @@ fn Said() -> impl IntoView {
         </div>
     }
     .into_any()
+}
+
+/// Whether a key was pressed in a control that takes back by itself what is written in it.
+fn is_writing(event: &leptos::ev::KeyboardEvent) -> bool {
+    let target = event.target().and_then(|target| target.dyn_into::<leptos::web_sys::Element>().ok());
+    let control = target.map(|target| target.closest("input, textarea, select, [contenteditable]"));
+    control.is_some_and(|found| found.is_ok_and(|control| control.is_some()))
 }
 
 /// A page's title for its `Title`, which outlives the page: the server writes the document's head when the page is drawn and

@@ -24,6 +24,8 @@ use std::sync::Arc;
 
 /// Entries the list of recent changes holds: what a person reads at a glance.
 const RECENT_MAX: usize = 30;
+/// How many of the last deeds can be taken back: more than anybody remembers.
+const UNDOS_MAX: usize = 20;
 
 /// How much of the browser's space is used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -181,6 +183,7 @@ pub struct Records {
     complete: RwSignal<BTreeSet<Scope>>,
     update_ready: RwSignal<bool>,
     told: RwSignal<Option<Told>>,
+    undos: StoredValue<Vec<Undo>>,
     stirred: RwSignal<u64>,
     activity: RwSignal<Option<Arc<Activity>>>,
 }
@@ -194,6 +197,12 @@ pub struct Told {
     pub says: String,
     /// What would undo it.
     pub undo: Option<Vec<Draft>>,
+}
+
+/// Something that can be taken back, and what was said of it.
+struct Undo {
+    says: String,
+    drafts: Vec<Draft>,
 }
 
 /// The records of this application.
@@ -220,6 +229,7 @@ impl Records {
             complete: RwSignal::new(seed.complete.into_iter().collect()),
             update_ready: RwSignal::new(false),
             told: RwSignal::new(None),
+            undos: StoredValue::new(Vec::new()),
             stirred: RwSignal::new(0),
             activity: RwSignal::new(seed.activity.map(Arc::new)),
         };
@@ -452,15 +462,52 @@ impl Records {
     /// Acts, and tells the person if it could not be done.
     pub fn act_or_tell(self, drafts: Vec<Draft>) {
         if let Err(reasons) = self.act(drafts) {
-            let says: Vec<_> = reasons.into_iter().map(|reason| reason.says).collect();
-            self.tell(says.join(" "), None);
+            self.tell_reasons(reasons);
         }
     }
 
-    /// Says something once, with what would undo it.
+    fn tell_reasons(self, reasons: Vec<Reason>) {
+        let says: Vec<_> = reasons.into_iter().map(|reason| reason.says).collect();
+        self.tell(says.join(" "), None);
+    }
+
+    /// Says something once, with what would undo it: that can be taken back as long as it is one of the last.
     pub fn tell(self, says: impl Into<String>, undo: Option<Vec<Draft>>) {
+        let says = says.into();
+        if let Some(drafts) = undo.clone() {
+            self.undos.update_value(|undos| {
+                // What is said again is still one thing to take back.
+                undos.retain(|undo| undo.drafts != drafts);
+                undos.push(Undo { says: says.clone(), drafts });
+                undos.drain(..undos.len().saturating_sub(UNDOS_MAX));
+            });
+        }
         let nth = self.told.with_untracked(|told| told.as_ref().map_or(0, |told| told.nth)) + 1;
-        self.told.set(Some(Told { nth, says: says.into(), undo }));
+        self.told.set(Some(Told { nth, says, undo }));
+    }
+
+    /// Takes back what these drafts undo, and says so.
+    pub fn take_back(self, drafts: &[Draft]) {
+        let place = self.undos.with_value(|undos| undos.iter().position(|undo| undo.drafts == drafts));
+        if let Some(place) = place {
+            self.take_back_at(place);
+        }
+    }
+
+    /// Takes back the newest of what was not taken back yet, and says so; whether there was anything.
+    pub fn take_back_newest(self) -> bool {
+        let newest = self.undos.with_value(|undos| undos.len().checked_sub(1));
+        newest.is_some_and(|place| self.take_back_at(place))
+    }
+
+    fn take_back_at(self, place: usize) -> bool {
+        let undo = self.undos.try_update_value(|undos| (place < undos.len()).then(|| undos.remove(place)));
+        let Some(Undo { says, drafts }) = undo.flatten() else { return false };
+        match self.act(drafts) {
+            Ok(()) => self.tell(format!("Taken back: {says}"), None),
+            Err(reasons) => self.tell_reasons(reasons),
+        }
+        true
     }
 
     /// Takes back what was said.
@@ -570,6 +617,7 @@ impl Records {
         let keys: Vec<_> = self.tables.with_value(|tables| tables.rows.keys().copied().collect());
         self.apply(keys.into_iter().map(|key| Shown { key, record: None, waiting: Waiting::Nothing }).collect());
         self.activity.set(None);
+        self.undos.update_value(Vec::clear);
     }
 
     /// The state of the copy, its outbox and its tray.

@@ -441,7 +441,7 @@ pub fn Tree(
         <details class="quiet-text keys">
             <summary>"Keys in this list"</summary>
             <p>
-                "Arrow keys move and fold, Home, End, Page Up and Page Down jump, Enter renames, Space marks a task done, Insert adds below, Alt+Up and Alt+Down move a row, Delete deletes it. With a mouse a row can be dragged, also under another parent; Escape lets it stay."
+                "Arrow keys move and fold, Home, End, Page Up and Page Down jump, Enter renames, Space marks a task done, Insert adds below, Alt+Up and Alt+Down move a row, Delete deletes it, Ctrl+Z or Cmd+Z takes back the last of what can be undone, again and again. With a mouse a row can be dragged, also under another parent; Escape lets it stay."
             </p>
         </details>
     }

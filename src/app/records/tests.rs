@@ -189,3 +189,22 @@ fn what_is_done_before_the_device_opens_waits_for_it() {
         assert_eq!(device.0.load(Ordering::Relaxed), 1);
     });
 }
+
+#[test]
+fn the_newest_is_taken_back_first_and_nothing_twice() {
+    with_records(vec![], |records| {
+        let back = |number| vec![Draft::Restore { key: Key::new(Kind::Phase, id(number)) }];
+        let said = || records.told().get_untracked().map(|told| told.says).unwrap_or_default();
+        for number in 1..=3 {
+            records.tell(number.to_string(), Some(back(number)));
+        }
+        records.tell("3, and more", Some(back(3)));
+        records.take_back(&back(2));
+        assert_eq!(said(), "Taken back: 2");
+        assert!(records.take_back_newest());
+        assert_eq!(said(), "Taken back: 3, and more");
+        assert!(records.take_back_newest());
+        assert_eq!(said(), "Taken back: 1");
+        assert!(!records.take_back_newest());
+    });
+}
