@@ -332,3 +332,21 @@ test("what is being typed into a task that somebody deletes is told, or comes ba
   await expect(his.field("description").getByRole("textbox")).toHaveValue("Bring boots.");
   await expectSync(page, "live");
 });
+
+test("the panel of a task that somebody deleted says so, and brings it back", async ({ member }) => {
+  const ada = await member("Ada");
+  const bo = await member("Bo");
+  const { page } = bo;
+  const hers = await ProjectScreen.makeCable(ada.page);
+  const his = await hers.on(page);
+  const panel = await his.open("Walk the route");
+  await expect(panel.getByText("On the server").first()).toBeAttached();
+  await hers.remove("Walk the route");
+  const gone = page.getByRole("complementary");
+  await expect(gone.getByRole("heading", { name: "This record is not here" })).toBeVisible();
+  await expect(gone.getByText("On the server")).toHaveCount(0);
+  await gone.getByRole("button", { name: "Bring it back" }).click();
+  for (const screen of [hers, his]) await expect(screen.row("Walk the route")).toBeVisible();
+  await expect(his.line("title")).toHaveValue("Walk the route");
+  await expectSync(page, "live");
+});

@@ -141,7 +141,9 @@ fn OneNote(key: Key) -> impl IntoView {
         <Show
             when=move || known.get()
             fallback=move || view! {
-                <Show when=move || complete.get() fallback=|| view! { <Arriving/> }><NotHere what="note"/></Show>
+                <Show when=move || complete.get() fallback=|| view! { <Arriving/> }>
+                    <NotHere what="note" record=(key, Scope::Workspace)/>
+                </Show>
             }
         >
             <div class="page-head">

@@ -6,10 +6,11 @@ pub mod panel;
 pub mod time_log;
 pub mod tree;
 
+use crate::app::components::editors::in_words;
 use crate::app::components::marks::{Progress, RecordMark};
 use crate::app::format;
 use crate::app::frame::lasting;
-use crate::app::records::{Records, use_records};
+use crate::app::records::{Draft, Records, use_records};
 use crate::model::catalog::Kind;
 use crate::model::choice::ProjectState;
 use crate::model::kinds::Project;
@@ -48,7 +49,7 @@ fn OneProject(project: Key) -> impl IntoView {
             when=move || known.get()
             fallback=move || view! {
                 <Show when=move || complete.get() fallback=|| view! { <Arriving/> }>
-                    <NotHere what="project"/>
+                    <NotHere what="project" record=(project, Scope::Workspace)/>
                 </Show>
             }
         >
@@ -122,13 +123,42 @@ fn ProjectHead(project: Key) -> impl IntoView {
 pub fn NotHere(
     /// What is missing, in a word.
     what: &'static str,
+    /// Which record, and in which scope it was: whoever may write there can bring it back.
+    #[prop(optional)]
+    record: Option<(Key, Scope)>,
 ) -> impl IntoView {
     view! {
         <div class="empty">
             <h1>{format!("This {what} is not here")}</h1>
-            <p>"It was deleted, or it is in a project you cannot see. Edits you made to it are in the sync centre, and nothing was lost."</p>
-            <p><a class="button" href="/sync">"Open the sync centre"</a></p>
+            <p>
+                "It was deleted, or you cannot see it. What was deleted can be brought back for a while. An edit of yours that met the deletion is among the "
+                <a href="/conflicts">"conflicts"</a> "; one that was refused is in the " <a href="/sync">"sync centre"</a> "."
+            </p>
+            {record.map(|(key, scope)| view! { <BringBack key scope/> })}
         </div>
+    }
+    .into_any()
+}
+
+#[component]
+fn BringBack(key: Key, scope: Scope) -> impl IntoView {
+    let records = use_records();
+    let may = records.may_make(key.kind, scope);
+    let asked = RwSignal::new(false);
+    view! {
+        <Show when=move || may.get() && !asked.get()>
+            <p>
+                <button type="button" class="button" on:click=move |_| {
+                    match records.act(vec![Draft::Restore { key }]) {
+                        Ok(()) => asked.set(true),
+                        Err(reasons) => records.tell(in_words(reasons), None),
+                    }
+                }>"Bring it back"</button>
+            </p>
+        </Show>
+        <p class="quiet-text" role="status">
+            {move || asked.get().then_some("It comes back once the server has answered. If it cannot, the sync centre says why.")}
+        </p>
     }
     .into_any()
 }

@@ -85,7 +85,7 @@ fn Panel(project: Key, key: Key) -> impl IntoView {
                     {(key.kind == Kind::Task).then(|| view! {
                         <span class="number">{move || record.with(|record| record.as_deref().map(number))}</span>
                     })}
-                    <RecordMark key/>
+                    <Show when=move || known.get()><RecordMark key/></Show>
                 </p>
                 <a class="icon-button" href=back aria-label="Close the panel">"×"</a>
             </div>
@@ -93,7 +93,7 @@ fn Panel(project: Key, key: Key) -> impl IntoView {
                 when=move || known.get()
                 fallback=move || view! {
                     <Show when=move || complete.get() fallback=|| view! { <Arriving/> }>
-                        <NotHere what="record"/>
+                        <NotHere what="record" record=(key, Scope::Project(project.id))/>
                     </Show>
                 }
             >
