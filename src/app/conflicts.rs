@@ -8,6 +8,7 @@ use crate::app::components::editors::in_words;
 use crate::app::components::people::member_name;
 use crate::app::format;
 use crate::app::frame::Empty;
+use crate::app::project::LookOnly;
 use crate::app::records::{Draft, Records, use_records};
 use crate::model::choice::{ConflictClass, ConflictState};
 use crate::model::kinds::Conflict;
@@ -25,6 +26,12 @@ pub fn ConflictsPage() -> impl IntoView {
     let quiet = records.quiet_conflicts();
     let chosen = RwSignal::new(BTreeSet::<Key>::new());
     let none = Memo::new(move |_| open.with(|keys| keys.is_empty()));
+    // A viewer may see conflicts that others settle.
+    let mine_to_settle = Memo::new(move |_| {
+        let may_settle = |key: &Key| !records.locked(*key).get();
+        open.get().iter().copied().filter(may_settle).collect::<Vec<_>>()
+    });
+    let none_to_settle = Signal::derive(move || mine_to_settle.with(Vec::is_empty));
     view! {
         <Title text="Conflicts"/>
         <div class="page-head"><h1>"Conflicts"</h1></div>
@@ -34,7 +41,8 @@ pub fn ConflictsPage() -> impl IntoView {
                 <Empty says="Nothing waits for you. When two people change the same thing apart and no rule may decide, both versions are kept and shown here side by side."/>
             }
         >
-            <Bulk chosen/>
+            <LookOnly locked=none_to_settle/>
+            <Show when=move || !none_to_settle.get()><Bulk chosen open=mine_to_settle/></Show>
             <ul class="rows" aria-label="Waiting conflicts">
                 <For each=move || open.get().to_vec() key=|key| *key let(key)>
                     <OpenRow key chosen/>
@@ -91,20 +99,23 @@ fn OpenRow(key: Key, chosen: RwSignal<BTreeSet<Key>>) -> impl IntoView {
         record.with(|record| record.as_deref().and_then(|record| Conflict(record).mine_at()).map(format::instant))
     };
     let ticked = move || chosen.with(|chosen| chosen.contains(&key));
+    let locked = records.locked(key);
     view! {
         <li class="row">
-            <input
-                class="checkbox"
-                type="checkbox"
-                aria-label=move || format!("Choose {}", title.get())
-                prop:checked=ticked
-                on:change=move |event| {
-                    let tick = event_target_checked(&event);
-                    chosen.update(|chosen| {
-                        if tick { chosen.insert(key); } else { chosen.remove(&key); }
-                    });
-                }
-            />
+            <Show when=move || !locked.get()>
+                <input
+                    class="checkbox"
+                    type="checkbox"
+                    aria-label=move || format!("Choose {}", title.get())
+                    prop:checked=ticked
+                    on:change=move |event| {
+                        let tick = event_target_checked(&event);
+                        chosen.update(|chosen| {
+                            if tick { chosen.insert(key); } else { chosen.remove(&key); }
+                        });
+                    }
+                />
+            </Show>
             <div class="row-main">
                 <a class="row-link" href=format!("/conflict/{}", key.id)>{move || title.get()}</a>
                 <p class="quiet-text">{words}</p>
@@ -117,9 +128,8 @@ fn OpenRow(key: Key, chosen: RwSignal<BTreeSet<Key>>) -> impl IntoView {
 
 /// What can be done with several at once.
 #[component]
-fn Bulk(chosen: RwSignal<BTreeSet<Key>>) -> impl IntoView {
+fn Bulk(chosen: RwSignal<BTreeSet<Key>>, open: Memo<Vec<Key>>) -> impl IntoView {
     let records = use_records();
-    let open = records.conflicts();
     let count = Memo::new(move |_| chosen.with(BTreeSet::len));
     let alike = move || {
         let sort_of = |key: &Key| {
@@ -166,7 +176,10 @@ fn Bulk(chosen: RwSignal<BTreeSet<Key>>) -> impl IntoView {
                 Err(reasons) => refused.push(in_words(reasons)),
             }
         }
-        let done = format!("{words} for {}.", format::count(settled, "conflict", "conflicts"));
+        let done = match settled {
+            0 => "Nothing was settled.".to_owned(),
+            _ => format!("{words} for {}.", format::count(settled, "conflict", "conflicts")),
+        };
         let says = std::iter::once(done).chain(refused).collect::<Vec<_>>().join(" ");
         records.tell(says, (!undo.is_empty()).then_some(undo));
     };

@@ -163,6 +163,21 @@ fn BringBack(key: Key, scope: Scope) -> impl IntoView {
     .into_any()
 }
 
+/// That one may look, and whom to ask for more; nothing for whoever may write.
+#[component]
+pub fn LookOnly(
+    /// Whether what is shown is locked.
+    locked: Signal<bool>,
+) -> impl IntoView {
+    let actor = use_records().actor();
+    view! {
+        <Show when=move || locked.get() && actor.get().is_some()>
+            <p class="quiet-text">"You can look at everything here. To change something, ask an admin or an owner to make you a member."</p>
+        </Show>
+    }
+    .into_any()
+}
+
 /// What is shown while a scope is on its way for the first time.
 #[component]
 pub fn Arriving() -> impl IntoView {

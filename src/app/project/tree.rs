@@ -12,7 +12,7 @@ use crate::app::dom;
 use crate::app::format;
 use crate::app::frame::Empty;
 use crate::app::order::{self, Move, Way};
-use crate::app::project::Arriving;
+use crate::app::project::{Arriving, LookOnly};
 use crate::app::records::{Draft, Records, title_of, use_records};
 use crate::model::catalog::{FieldType, Kind};
 use crate::model::check;
@@ -40,6 +40,16 @@ const FIRST_HEIGHT_PX: i32 = 30 * ROW_PX;
 const TREE_ID: &str = "project-tree";
 /// The button that a tree with nothing in it begins with.
 const ADD_PHASE_ID: &str = "add-phase";
+
+/// What an empty tree says to whoever may only look, and to whoever may begin.
+const EMPTY: &str = "Nothing here yet. A project is phases, their steps, and the tasks that make them up.";
+const EMPTY_TO_FILL: &str =
+    "Nothing here yet. A project is phases, their steps, and the tasks that make them up; add the first phase above.";
+/// The keys of the tree for everybody, and for whoever may change it.
+const KEYS: &str = "Arrow keys move and fold, Home, End, Page Up and Page Down jump.";
+const KEYS_TO_CHANGE: &str = " Enter renames, Space marks a task done, Insert adds below, Alt+Up and Alt+Down move a row, \
+    Delete deletes it, Ctrl+Z or Cmd+Z takes back the last of what can be undone, again and again. With a mouse a row can be \
+    dragged, also under another parent; Escape lets it stay.";
 
 /// One line of the tree.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -320,6 +330,9 @@ impl Trunk {
     }
 
     fn set_status(self, key: Key, status: Status) {
+        if self.locked.get_untracked() {
+            return;
+        }
         self.records.act_or_tell(vec![Draft::set(key, "status", status)]);
     }
 }
@@ -402,9 +415,13 @@ pub fn Tree(
     };
     view! {
         <Toolbar trunk/>
+        <LookOnly locked=trunk.locked/>
         <Show when=move || empty.get()>
             <Show when=move || complete.get() fallback=|| view! { <Arriving/> }>
-                <Empty says="Nothing here yet. A project is phases, their steps, and the tasks that make them up; add the first phase above."/>
+                {move || {
+                    let says = if trunk.locked.get() { EMPTY } else { EMPTY_TO_FILL };
+                    view! { <Empty says/> }
+                }}
             </Show>
         </Show>
         <div
@@ -440,9 +457,7 @@ pub fn Tree(
         </div>
         <details class="quiet-text keys">
             <summary>"Keys in this list"</summary>
-            <p>
-                "Arrow keys move and fold, Home, End, Page Up and Page Down jump, Enter renames, Space marks a task done, Insert adds below, Alt+Up and Alt+Down move a row, Delete deletes it, Ctrl+Z or Cmd+Z takes back the last of what can be undone, again and again. With a mouse a row can be dragged, also under another parent; Escape lets it stay."
-            </p>
+            <p>{KEYS} {move || (!trunk.locked.get()).then_some(KEYS_TO_CHANGE)}</p>
         </details>
     }
     .into_any()
