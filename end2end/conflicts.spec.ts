@@ -82,7 +82,7 @@ pair("keep theirs: what the server holds stays, for both", async ({ pair }) => {
   await disagree(pair);
   await openConflict(ada.page);
   await choice(ada.page, "Keep theirs").click();
-  await expect(ada.page.getByText("Settled. Kept theirs by Ada.")).toBeVisible();
+  await expect(ada.page.getByText("Settled by Ada: kept Bo’s value.")).toBeVisible();
   await expectBothSync(pair, "live");
   await openIt(ada.page);
   for (const screen of [hers, his]) await expect(screen.line("estimate")).toHaveValue("120");
@@ -106,7 +106,7 @@ pair("combine: what one of them writes out of both stands, for both", async ({ p
   await expect(together).toHaveValue("Start at the quay.");
   await together.fill("Start at the quay, by the mill.");
   await choice(ada.page, "Combine").click();
-  await expect(ada.page.getByText("Settled. Combined by Ada.")).toBeVisible();
+  await expect(ada.page.getByText("Settled by Ada: combined both.")).toBeVisible();
   await expectBothSync(pair, "live");
   await openIt(ada.page);
   for (const screen of [hers, his]) {
@@ -135,6 +135,25 @@ pair("restore: a value that a later one replaced stands again", async ({ pair })
   await expectBothSync(pair, "live");
 });
 
+pair("restore: from the notification that says so, whoever lost a value finds and restores it", async ({ pair }) => {
+  const { ada, bo, hers, his } = pair;
+  const { page } = bo;
+  await apart(ada, bo, () => his.setLine("title", "Walk the coast"), () => hers.setLine("title", "Walk the ridge"));
+  await expect(his.line("title")).toHaveValue("Walk the ridge");
+
+  const menu = page.getByRole("navigation", { name: "Main" });
+  await menu.getByRole("link", { name: "Notifications 1" }).click();
+  await page.getByRole("link", { name: "Ada replaced your edit of “Walk the coast”. Yours is kept." }).click();
+  await expect(page.getByRole("heading", { level: 1, name: "Walk the ridge" })).toBeVisible();
+  await page.getByRole("button", { name: "Restore my value" }).click();
+  await expect(page.getByText("Settled by Bo: used Bo’s value.")).toBeVisible();
+  await expect(page.getByText("Title: Bo’s value stands again, Ada’s is replaced")).toBeVisible();
+  await expect(hers.line("title")).toHaveValue("Walk the coast");
+  // It is not new any more once it was followed.
+  await expect(menu.getByRole("link", { name: "Notifications", exact: true })).toBeVisible();
+  await expectBothSync(pair, "live");
+});
+
 pair("restore: a deleted task comes back with the edit made apart, and goes again", async ({ pair }) => {
   const { ada, bo, hers, his } = pair;
   await apart(ada, bo, () => his.remove("Walk the route"), () => hers.setLine("title", "Walk the ridge"));
@@ -142,7 +161,7 @@ pair("restore: a deleted task comes back with the edit made apart, and goes agai
 
   await openConflict(ada.page);
   await choice(ada.page, "Restore it with the edit").click();
-  await expect(ada.page.getByText("Settled. Restored by Ada.")).toBeVisible();
+  await expect(ada.page.getByText("Settled by Ada: restored it.")).toBeVisible();
   await expect(his.row("Walk the ridge")).toBeVisible();
   await expectBothSync(pair, "live");
   await openIt(ada.page);
@@ -167,7 +186,7 @@ pair("restore: a comment brings the task back that was deleted meanwhile", async
   );
   await openConflict(ada.page, words);
   await choice(ada.page, "Restore it with the edit").click();
-  await expect(ada.page.getByText("Settled. Restored by Ada.")).toBeVisible();
+  await expect(ada.page.getByText("Settled by Ada: restored it.")).toBeVisible();
   await expect(his.row("Walk the route")).toBeVisible();
   await expect(await his.open("Walk the route")).toContainText(words);
   await expectBothSync(pair, "live");
@@ -223,7 +242,7 @@ pair("settled offline by either of them, it outlives a reload, arrives, and the 
   await choice(bo.page, "Use Ada’s edit").click();
   await expectSync(bo.page, "offline, 2 waiting");
   await bo.page.reload();
-  await expect(bo.page.getByText(/^Settled\./)).toBeVisible();
+  await expect(bo.page.getByText(/^Settled\b/)).toBeVisible();
   await expectSync(bo.page, "offline, 2 waiting");
   await expectSync(ada.page, "needs you (1)");
   await expect(hers.line("estimate")).toHaveValue("120");
@@ -233,9 +252,9 @@ pair("settled offline by either of them, it outlives a reload, arrives, and the 
   await openIt(bo.page);
   for (const screen of [hers, his]) await expect(screen.line("estimate")).toHaveValue("90");
   await openConflicts(ada.page);
-  await expect(decided(ada.page)).toContainText("Ada and Bo both changed Estimate · Used mine");
+  await expect(decided(ada.page)).toContainText("Ada and Bo both changed Estimate · used Ada’s value");
   await decided(ada.page).getByRole("link", { name: "Walk the route" }).click();
-  await expect(ada.page.getByText("Settled. Used mine by Bo.")).toBeVisible();
+  await expect(ada.page.getByText("Settled by Bo: used Ada’s value.")).toBeVisible();
 });
 
 pair("several alike are settled at once, taken back at once, and then all of them", async ({ pair }) => {
@@ -328,7 +347,7 @@ pair("by keyboard alone it is found, combined, taken back and settled otherwise"
   await expect(his.line("estimate")).toHaveValue("120");
   await walkTo(choice(page, "Keep theirs"), "Shift+Tab");
   await page.keyboard.press("Space");
-  await expect(page.getByText("Settled. Kept theirs by Ada.")).toBeVisible();
+  await expect(page.getByText("Settled by Ada: kept Bo’s value.")).toBeVisible();
   await expectBothSync(pair, "live");
 });
 

@@ -10,13 +10,14 @@ use crate::app::format;
 use crate::app::frame::Empty;
 use crate::app::project::LookOnly;
 use crate::app::records::{Draft, Records, use_records};
-use crate::model::choice::{ConflictClass, ConflictState};
+use crate::model::choice::{ConflictClass, ConflictState, Resolution};
 use crate::model::kinds::Conflict;
 use crate::model::record::{Key, Record};
 use leptos::prelude::*;
 use leptos_meta::Title;
 use settling::{Settling, parts_of};
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 /// Every conflict, those that wait first.
 #[component]
@@ -78,15 +79,40 @@ fn story(records: Records, record: &Record) -> String {
     let fields = fields_in_words(record);
     match conflict.class() {
         Some(ConflictClass::DeleteWins) => format!("{mine} edited {fields} after {theirs} had deleted it"),
+        Some(ConflictClass::Superseded) if conflict.resolution() == Some(Resolution::UseMine) => {
+            format!("{fields}: {mine}’s value stands again, {theirs}’s is replaced")
+        }
         Some(ConflictClass::Superseded) => format!("{fields}: {theirs}’s value stands, {mine}’s is kept"),
         _ => format!("{mine} and {theirs} both changed {fields}"),
     }
+}
+
+/// How a conflict was settled, by the names of those whose edits they were; `None` while it was not, by anybody.
+fn outcome(records: Records, record: &Record) -> Option<String> {
+    let conflict = Conflict(record);
+    if conflict.state() != Some(ConflictState::Settled) {
+        return None;
+    }
+    let name = |member| member_name(records, member);
+    Some(match conflict.resolution()? {
+        Resolution::KeepTheirs if conflict.class() == Some(ConflictClass::DeleteWins) => "left it deleted".to_owned(),
+        Resolution::KeepTheirs => format!("kept {}’s value", name(conflict.theirs_by())),
+        Resolution::UseMine => format!("used {}’s value", name(conflict.mine_by())),
+        Resolution::Combine => "combined both".to_owned(),
+        Resolution::Restore => "restored it".to_owned(),
+    })
 }
 
 /// Who made the edit that a conflict calls mine, if it was not whoever looks: then it is called by their name.
 fn other_author(records: Records, record: &Record) -> Option<String> {
     let author = Conflict(record).mine_by();
     (author != records.viewer_id().map(Into::into)).then(|| member_name(records, author))
+}
+
+/// What restoring the value that a conflict keeps is called.
+fn restore_in_words(records: Records, record: Signal<Option<Arc<Record>>>) -> String {
+    let author = record.with(|record| record.as_deref().and_then(|record| other_author(records, record)));
+    author.map_or_else(|| "Restore my value".to_owned(), |author| format!("Restore {author}’s value"))
 }
 
 #[component]
@@ -211,18 +237,9 @@ fn QuietRow(key: Key) -> impl IntoView {
     let record = records.get(key);
     let title = records.title(key);
     let words = move || record.get().map(|record| story(records, &record));
-    let outcome = move || {
-        record.with(|record| {
-            let record = record.as_deref()?;
-            let conflict = Conflict(record);
-            (conflict.state() == Some(ConflictState::Settled)).then(|| conflict.resolution().map(|how| how.label()))?
-        })
-    };
-    let restorable = move || outcome().is_none();
-    let restore = Memo::new(move |_| {
-        let author = record.with(|record| record.as_deref().and_then(|record| other_author(records, record)));
-        author.map_or_else(|| "Restore my value".to_owned(), |author| format!("Restore {author}’s value"))
-    });
+    let outcome = move || record.with(|record| record.as_deref().and_then(|record| outcome(records, record)));
+    let restorable = Memo::new(move |_| outcome().is_none());
+    let restore = Memo::new(move |_| restore_in_words(records, record));
     let locked = records.locked(key);
     view! {
         <li class="row">
@@ -230,7 +247,7 @@ fn QuietRow(key: Key) -> impl IntoView {
                 <a class="row-link" href=format!("/conflict/{}", key.id)>{move || title.get()}</a>
                 <p class="quiet-text">{words} {move || outcome().map(|how| format!(" · {how}"))}</p>
             </div>
-            <Show when=move || restorable() && !locked.get()>
+            <Show when=move || restorable.get() && !locked.get()>
                 <button type="button" class="button quiet" aria-label=move || format!("{} of {}", restore.get(), title.get()) on:click=move |_| {
                     one::settle(records, key, Settling::use_mine, "Restored the kept value.");
                 }>{move || restore.get()}</button>

@@ -5,7 +5,8 @@ use crate::app::format;
 use crate::app::frame::Empty;
 use crate::app::records::{Draft, Records, use_records};
 use crate::model::catalog::Kind;
-use crate::model::kinds::Notification;
+use crate::model::choice::{ConflictClass, NotificationSort};
+use crate::model::kinds::{Conflict, Notification};
 use crate::model::record::{Key, Record};
 use crate::model::value::Value;
 use leptos::prelude::*;
@@ -64,11 +65,14 @@ fn NotificationRow(key: Key) -> impl IntoView {
         record.with(|record| record.as_deref().and_then(|record| Notification(record).sort()).map(|sort| sort.label()))
     };
     let unread = move || record.with(|record| record.as_deref().is_some_and(|record| !Notification(record).read()));
+    let conflicts = records.quiet_conflicts();
     let href = move || {
         let record = record.get()?;
         let notification = Notification(&record);
         let of = Key::new(Kind::from_name(notification.of_kind())?, notification.of().parse().ok()?);
-        records.link(of)
+        // A value that was replaced is restored where it is kept.
+        let kept = conflicts.with(|conflicts| kept_in(records, conflicts, &notification));
+        records.link(kept.unwrap_or(of))
     };
     view! {
         <li class="row">
@@ -88,6 +92,27 @@ fn NotificationRow(key: Key) -> impl IntoView {
         </li>
     }
     .into_any()
+}
+
+/// The conflict that keeps the value of whoever looks that a notification says was replaced, if it is here: the last one
+/// before that was said.
+fn kept_in(records: Records, conflicts: &[Key], notification: &Notification<'_>) -> Option<Key> {
+    let keeps_itself = !notification.kept().as_list().is_empty();
+    if notification.sort() != Some(NotificationSort::Superseded) || keeps_itself {
+        return None;
+    }
+    let me = records.viewer_id().map(Into::into);
+    let replaced_at = |key: &Key| {
+        let record = records.peek(*key)?;
+        let conflict = Conflict(&record);
+        let meant = conflict.class() == Some(ConflictClass::Superseded)
+            && conflict.of() == notification.of()
+            && conflict.mine_by() == me
+            && conflict.theirs_by() == notification.by()
+            && conflict.theirs_at() <= notification.at();
+        meant.then(|| (conflict.theirs_at(), *key))
+    };
+    conflicts.iter().filter_map(replaced_at).max().map(|(_, key)| key)
 }
 
 /// What the notification keeps for its member alone: a line for each field.

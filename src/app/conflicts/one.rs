@@ -111,11 +111,17 @@ fn OneConflict(settling: Settling) -> impl IntoView {
     let title = records.title(key);
     let locked = records.locked(key);
     let deleted = settling.class == ConflictClass::DeleteWins;
+    let superseded = settling.class == ConflictClass::Superseded;
+    // What a rule decided nobody has settled yet, though it waits for nobody.
     let settled = Memo::new(move |_| {
         record.with(|record| {
-            record.as_deref().is_some_and(|record| Conflict(record).state() == Some(ConflictState::Settled))
+            record.as_deref().is_some_and(|record| {
+                let done = Conflict(record).state() == Some(ConflictState::Settled);
+                done && (!superseded || super::outcome(records, record).is_some())
+            })
         })
     });
+    let restore = Memo::new(move |_| super::restore_in_words(records, record));
     let names = Memo::new(move |_| {
         record
             .with(|record| {
@@ -152,11 +158,12 @@ fn OneConflict(settling: Settling) -> impl IntoView {
         }
     };
     let outcome = move || {
-        record.get().and_then(|record| {
-            let conflict = Conflict(&record);
-            let by =
-                conflict.settled_by().map(|by| format!(" by {}", member_name(records, Some(by)))).unwrap_or_default();
-            conflict.resolution().map(|how| format!("{}{by}.", how.label()))
+        record.with(|record| {
+            let record = record.as_deref()?;
+            let by = Conflict(record).settled_by();
+            let by = by.map(|by| format!(" by {}", member_name(records, Some(by)))).unwrap_or_default();
+            let how = super::outcome(records, record).map(|how| format!(": {how}")).unwrap_or_default();
+            Some(format!("Settled{by}{how}."))
         })
     };
     let target = settling.with_value(|settling| settling.target);
@@ -172,7 +179,7 @@ fn OneConflict(settling: Settling) -> impl IntoView {
         </div>
         <p>{move || record.get().map(|record| super::story(records, &record))} "."</p>
         <Show when=move || settled.get()>
-            <p class="banner" role="status">"Settled. " {outcome}</p>
+            <p class="banner" role="status">{outcome}</p>
         </Show>
         <div class="versus-who">
             <Who record side=Side::Mine name=Signal::derive(move || names.with(|names| names.0.clone()))/>
@@ -180,9 +187,16 @@ fn OneConflict(settling: Settling) -> impl IntoView {
         </div>
         {settling.with_value(|settling| settling.parts.iter().map(|part| {
             let take = takes.with_value(|takes| takes.get(&part.name).copied()).unwrap_or_else(|| RwSignal::new(Take::Theirs));
-            view! { <Versus part=part.clone() spec=settling.spec(part) take names open=Signal::derive(move || !settled.get() && !locked.get() && !deleted)/> }
+            view! { <Versus part=part.clone() spec=settling.spec(part) take names open=Signal::derive(move || !settled.get() && !locked.get() && !deleted && !superseded)/> }
         }).collect_view())}
-        <Show when=move || !settled.get() && !locked.get()>
+        <Show when=move || superseded && !settled.get() && !locked.get()>
+            <p class="actions">
+                <button type="button" class="button" on:click=move |_| decided("Restored the kept value.", Settling::use_mine)>
+                    {move || restore.get()}
+                </button>
+            </p>
+        </Show>
+        <Show when=move || !superseded && !settled.get() && !locked.get()>
             <div class="toolbar" role="group" aria-label="Settle">
                 <button type="button" class="button" on:click=move |_| decided(
                     if deleted { "Left it deleted." } else { kept() }, Settling::keep_theirs,
