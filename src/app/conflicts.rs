@@ -9,13 +9,13 @@ use crate::app::components::people::member_name;
 use crate::app::format;
 use crate::app::frame::Empty;
 use crate::app::project::LookOnly;
-use crate::app::records::{Draft, Records, use_records};
+use crate::app::records::{Draft, Records, title_of, use_records};
 use crate::model::choice::{ConflictClass, ConflictState, Resolution};
 use crate::model::kinds::Conflict;
 use crate::model::record::{Key, Record};
 use leptos::prelude::*;
 use leptos_meta::Title;
-use settling::{Settling, parts_of};
+use settling::{Settling, parts_of, target_of};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -71,6 +71,23 @@ fn fields_in_words(record: &Record) -> String {
     if labels.is_empty() { "everything".to_owned() } else { labels.join(", ") }
 }
 
+/// The same of a conflict's record, followed.
+fn fields_of(record: Signal<Option<Arc<Record>>>) -> Memo<String> {
+    Memo::new(move |_| record.with(|record| record.as_deref().map(fields_in_words).unwrap_or_default()))
+}
+
+/// What the record that a conflict speaks of is called now; where it is not here, what it was called then.
+fn title_of_target(records: Records, conflict: Key) -> Signal<String> {
+    let record = records.get(conflict);
+    let then = records.title(conflict);
+    let title = Memo::new(move |_| {
+        let target = record.with(|record| record.as_deref().and_then(target_of));
+        let now = target.and_then(|target| records.get(target).get());
+        now.map_or_else(|| then.get(), |now| title_of(&now))
+    });
+    title.into()
+}
+
 /// Who changed what, as one line.
 fn story(records: Records, record: &Record) -> String {
     let conflict = Conflict(record);
@@ -119,11 +136,12 @@ fn restore_in_words(records: Records, record: Signal<Option<Arc<Record>>>) -> St
 fn OpenRow(key: Key, chosen: RwSignal<BTreeSet<Key>>) -> impl IntoView {
     let records = use_records();
     let record = records.get(key);
-    let title = records.title(key);
+    let title = title_of_target(records, key);
     let words = move || record.get().map(|record| story(records, &record));
     let when = move || {
         record.with(|record| record.as_deref().and_then(|record| Conflict(record).mine_at()).map(format::instant))
     };
+    let fields = fields_of(record);
     let ticked = move || chosen.with(|chosen| chosen.contains(&key));
     let locked = records.locked(key);
     view! {
@@ -132,7 +150,7 @@ fn OpenRow(key: Key, chosen: RwSignal<BTreeSet<Key>>) -> impl IntoView {
                 <input
                     class="checkbox"
                     type="checkbox"
-                    aria-label=move || format!("Choose {}", title.get())
+                    aria-label=move || format!("Choose {}: {}", title.get(), fields.get())
                     prop:checked=ticked
                     on:change=move |event| {
                         let tick = event_target_checked(&event);
@@ -235,11 +253,12 @@ fn Bulk(chosen: RwSignal<BTreeSet<Key>>, open: Memo<Vec<Key>>) -> impl IntoView 
 fn QuietRow(key: Key) -> impl IntoView {
     let records = use_records();
     let record = records.get(key);
-    let title = records.title(key);
+    let title = title_of_target(records, key);
     let words = move || record.get().map(|record| story(records, &record));
     let outcome = move || record.with(|record| record.as_deref().and_then(|record| outcome(records, record)));
     let restorable = Memo::new(move |_| outcome().is_none());
     let restore = Memo::new(move |_| restore_in_words(records, record));
+    let fields = fields_of(record);
     let locked = records.locked(key);
     view! {
         <li class="row">
@@ -248,7 +267,7 @@ fn QuietRow(key: Key) -> impl IntoView {
                 <p class="quiet-text">{words} {move || outcome().map(|how| format!(" · {how}"))}</p>
             </div>
             <Show when=move || restorable.get() && !locked.get()>
-                <button type="button" class="button quiet" aria-label=move || format!("{} of {}", restore.get(), title.get()) on:click=move |_| {
+                <button type="button" class="button quiet" aria-label=move || format!("{} of {}: {}", restore.get(), title.get(), fields.get()) on:click=move |_| {
                     one::settle(records, key, Settling::use_mine, "Restored the kept value.");
                 }>{move || restore.get()}</button>
             </Show>

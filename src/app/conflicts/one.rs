@@ -2,7 +2,7 @@
 //! the ways to settle it.
 
 use crate::app::components::diff::Diff;
-use crate::app::components::editors::{in_words, read_typed};
+use crate::app::components::editors::{in_minutes, in_words, read_typed};
 use crate::app::components::people::member_name;
 use crate::app::conflicts::settling::{Part, Settling};
 use crate::app::deeds::value_in_words;
@@ -108,7 +108,7 @@ fn OneConflict(settling: Settling) -> impl IntoView {
     let records = use_records();
     let key = settling.conflict;
     let record = records.get(key);
-    let title = records.title(key);
+    let title = super::title_of_target(records, key);
     let locked = records.locked(key);
     let deleted = settling.class == ConflictClass::DeleteWins;
     let superseded = settling.class == ConflictClass::Superseded;
@@ -137,6 +137,10 @@ fn OneConflict(settling: Settling) -> impl IntoView {
     let settling = StoredValue::new(settling);
     let takes = StoredValue::new(takes);
     let fault = RwSignal::new(None::<String>);
+    // What the server holds in every field is no third version.
+    let nothing_chosen = Memo::new(move |_| {
+        takes.with_value(|takes| takes.values().all(|take| take.with(|take| *take == Take::Theirs)))
+    });
     let author = Memo::new(move |_| {
         record.with(|record| record.as_deref().and_then(|record| super::other_author(records, record)))
     });
@@ -209,11 +213,20 @@ fn OneConflict(settling: Settling) -> impl IntoView {
                     {move || if deleted { "Restore it with the edit".to_owned() } else { names.with(|names| names.3.clone()) }}
                 </button>
                 {(!deleted).then(|| view! {
-                    <button type="button" class="button" on:click=move |_| combine()>"Combine"</button>
+                    <button
+                        type="button"
+                        class="button"
+                        aria-describedby="combine-hint"
+                        disabled=move || nothing_chosen.get()
+                        on:click=move |_| combine()
+                    >"Combine"</button>
                 })}
             </div>
             {(!deleted).then(|| view! {
-                <p class="hint">"Combine takes, field by field, what you chose or wrote above."</p>
+                <p class="hint" id="combine-hint">
+                    "Combine takes, field by field, what you chose or wrote above."
+                    {move || nothing_chosen.get().then_some(" So far that is what the server holds already.")}
+                </p>
             })}
             <p class="field-error" role="alert">{move || fault.get()}</p>
         </Show>
@@ -241,6 +254,22 @@ fn chosen_values(
         values.insert(Name::new(spec.name), value);
     }
     Ok(values)
+}
+
+/// What stands in the input of a field: its unit, and what it means that nothing stands there.
+fn typed_in_words(spec: &FieldSpec, text: &str) -> String {
+    let text = text.trim();
+    match spec.ty {
+        _ if text.is_empty() && spec.required => format!("{} cannot be empty.", spec.label),
+        _ if text.is_empty() => format!("Empty: it then has no {}.", spec.label.to_ascii_lowercase()),
+        FieldType::Int { .. } if in_minutes(spec) => match text.parse() {
+            Ok(minutes) => format!("In minutes: {}.", format::minutes(minutes)),
+            Err(_) => "In minutes, such as 90.".to_owned(),
+        },
+        FieldType::Int { .. } => "A whole number.".to_owned(),
+        FieldType::Date => "Year, month and day, such as 2027-03-01.".to_owned(),
+        _ => String::new(),
+    }
 }
 
 /// One of the two edits.
@@ -306,6 +335,9 @@ fn Versus(
     let theirs = show(&part.theirs, "Deleted");
     let group = format!("take-{}", part.name);
     let label = part.label.clone();
+    let many_lines = matches!(ty, FieldType::LongText { .. });
+    let number = matches!(ty, FieldType::Int { .. });
+    let hint_id = StoredValue::new(format!("hint-{}", part.name));
     let start = match (&part.mine, &part.theirs) {
         (Some(Value::Text(text)), _) => text.to_string(),
         (Some(Value::Int(number)), _) => number.to_string(),
@@ -349,13 +381,31 @@ fn Versus(
                     "Write it together"
                 </label>
                 <Show when=move || take.with(|take| matches!(take, Take::Written(_)))>
-                    <textarea
-                        class="input textarea"
-                        rows="4"
-                        aria-label=label_of_box.get_value()
-                        prop:value=written
-                        on:input=move |event| take.set(Take::Written(event_target_value(&event)))
-                    ></textarea>
+                    {if many_lines {
+                        view! {
+                            <textarea
+                                class="input textarea"
+                                rows="4"
+                                aria-label=label_of_box.get_value()
+                                aria-describedby=hint_id.get_value()
+                                prop:value=written
+                                on:input=move |event| take.set(Take::Written(event_target_value(&event)))
+                            ></textarea>
+                        }.into_any()
+                    } else {
+                        view! {
+                            <input
+                                class="input"
+                                inputmode=number.then_some("numeric")
+                                autocomplete="off"
+                                aria-label=label_of_box.get_value()
+                                aria-describedby=hint_id.get_value()
+                                prop:value=written
+                                on:input=move |event| take.set(Take::Written(event_target_value(&event)))
+                            />
+                        }.into_any()
+                    }}
+                    <p class="hint" id=hint_id.get_value()>{move || spec.map(|spec| typed_in_words(spec, &written()))}</p>
                 </Show>
             </Show>
         </fieldset>

@@ -51,6 +51,13 @@ pub fn parts_of(record: &Record) -> Vec<Part> {
         .collect()
 }
 
+/// Which record a conflict speaks of; `None` if it is of a kind this version does not know.
+pub fn target_of(record: &Record) -> Option<Key> {
+    let conflict = Conflict(record);
+    let id: RecordId = conflict.of().parse().ok()?;
+    Some(Key::new(Kind::from_name(conflict.of_kind())?, id))
+}
+
 /// What a conflict is about, for deciding it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settling {
@@ -73,12 +80,10 @@ impl Settling {
 
     /// Reads a conflict record.
     pub fn read(record: &Record) -> Option<Self> {
-        let conflict = Conflict(record);
-        let target: RecordId = conflict.of().parse().ok()?;
         Some(Self {
             conflict: record.key(),
-            target: Key::new(Kind::from_name(conflict.of_kind())?, target),
-            class: conflict.class().unwrap_or(ConflictClass::Conflict),
+            target: target_of(record)?,
+            class: Conflict(record).class().unwrap_or(ConflictClass::Conflict),
             parts: parts_of(record),
         })
     }
