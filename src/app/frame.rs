@@ -191,6 +191,7 @@ fn Navigation() -> impl IntoView {
             |key: &Key| records.get(*key).with(|record| record.as_deref().is_some_and(|record| !record.yes("read")));
         notifications.get().iter().filter(|key| unread(key)).count()
     });
+    show_where_one_is();
     view! {
         <nav class="navigation" aria-label="Main">
             <ul>
@@ -219,6 +220,22 @@ fn Navigation() -> impl IntoView {
         </nav>
     }
     .into_any()
+}
+
+/// Scrolls the navigation to where one is, on screens that are narrower than all of it.
+fn show_where_one_is() {
+    let path = use_location().pathname;
+    Effect::new(move || {
+        path.track();
+        request_animation_frame(|| {
+            let found = document().query_selector(".navigation [aria-current]").ok().flatten();
+            let here = found.and_then(|here| here.dyn_into::<leptos::web_sys::HtmlElement>().ok());
+            let list = here.as_ref().and_then(|here| here.closest("ul").ok().flatten());
+            if let (Some(here), Some(list)) = (here, list) {
+                list.set_scroll_left(here.offset_left() - (list.client_width() - here.offset_width()) / 2);
+            }
+        });
+    });
 }
 
 /// What the device has to announce above a page: nothing is kept, or a newer build waits.
