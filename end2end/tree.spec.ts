@@ -350,3 +350,17 @@ test("the panel of a task that somebody deleted says so, and brings it back", as
   await expect(his.line("title")).toHaveValue("Walk the route");
   await expectSync(page, "live");
 });
+
+test("the row of the panel that is open is marked, also after a reload", async ({ member }) => {
+  const ada = await member("Ada");
+  const { page } = ada;
+  const hers = await ProjectScreen.makeCable(page);
+  await hers.open("Walk the route");
+  await page.reload();
+  await expectAlive(page);
+  await expect(hers.row("Walk the route")).toHaveAttribute("data-active", "true");
+  await hers.open("Route");
+  await expect(hers.row("Route")).toHaveAttribute("data-active", "true");
+  await page.goBack();
+  await expect(hers.row("Walk the route")).toHaveAttribute("data-active", "true");
+});

@@ -38,7 +38,7 @@ pub fn History(
             <button type="button" class="button quiet" disabled=move || fetch.pending().get() on:click=move |_| {
                 fetch.dispatch(());
             }>
-                {move || if answer.with(Option::is_some) { "Show what is new" } else { "Show history" }}
+                {move || if answer.with(|answer| matches!(answer, Some(Ok(_)))) { "Show what is new" } else { "Show history" }}
             </button>
             <div aria-live="polite">
                 {move || answer.get().map(|answer| match answer {

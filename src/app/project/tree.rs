@@ -25,6 +25,7 @@ use crate::model::scope::Scope;
 use crate::model::value::Value;
 use drag::{Drag, DropMark};
 use leptos::prelude::*;
+use leptos_router::hooks::use_location;
 use std::collections::BTreeSet;
 use std::ops::Range;
 use std::sync::Arc;
@@ -159,7 +160,7 @@ struct Trunk {
 }
 
 impl Trunk {
-    fn new(project: Key) -> Self {
+    fn new(project: Key, opened: Option<Key>) -> Self {
         let records = use_records();
         let closed = RwSignal::new(BTreeSet::new());
         let adding = RwSignal::new(None);
@@ -175,7 +176,7 @@ impl Trunk {
             closed,
             adding,
             renaming: RwSignal::new(None),
-            active: RwSignal::new(None),
+            active: RwSignal::new(opened),
             lines,
             top_px: RwSignal::new(0),
             height_px: RwSignal::new(FIRST_HEIGHT_PX),
@@ -345,6 +346,12 @@ fn row_id(key: Key) -> String {
     format!("row-{}", key.id)
 }
 
+/// The record of the panel that is open at an address.
+fn opened_at(path: &str) -> Option<Key> {
+    let mut parts = path.split('/').filter(|part| !part.is_empty()).skip(2);
+    Some(Key::new(Kind::from_name(parts.next()?)?, parts.next()?.parse().ok()?))
+}
+
 fn adding_id(parent: Key) -> String {
     format!("add-{}", parent.id)
 }
@@ -376,7 +383,9 @@ pub fn Tree(
     /// Of which project.
     project: Key,
 ) -> impl IntoView {
-    let trunk = Trunk::new(project);
+    let path = use_location().pathname;
+    let opened = Memo::new(move |_| path.with(|path| opened_at(path)));
+    let trunk = Trunk::new(project, opened.get_untracked());
     let drawn = Memo::new(move |_| trunk.drawn());
     let tab_stop = Memo::new(move |_| drawn.with(|drawn| drawn.tab_stop(trunk.active.get())));
     let empty = Memo::new(move |_| trunk.lines.with(|lines| lines.is_empty()));
@@ -392,6 +401,21 @@ pub fn Tree(
         measure();
     });
     dom::when_resized(measure);
+    // The row of a panel that opens becomes the active one as soon as it is here, whichever way somebody came to it.
+    Effect::new(move |marked: Option<Option<Key>>| {
+        let now = opened.get();
+        if marked.flatten() == now {
+            return now;
+        }
+        trunk.lines.track();
+        let place = now.and_then(|key| trunk.place_of(key))?;
+        trunk.active.set(now);
+        // Where the panel takes the tree's place there is nothing to scroll.
+        if trunk.height_px.get_untracked() > 0 {
+            trunk.scroll_to(place);
+        }
+        now
+    });
     // The active row may be folded away, or somebody else may delete it.
     Effect::new(move |before: Option<Arc<Vec<Line>>>| {
         let now = trunk.lines.get();
