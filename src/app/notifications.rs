@@ -74,20 +74,19 @@ fn NotificationRow(key: Key) -> impl IntoView {
         let kept = conflicts.with(|conflicts| kept_in(records, conflicts, &notification));
         records.link(kept.unwrap_or(of))
     };
+    let read = move || records.act_or_tell(vec![Draft::set(key, "read", true)]);
     view! {
         <li class="row">
             <div class="row-main">
                 <p class="quiet-text">{sort} " · " {at} {move || unread().then_some(" · new")}</p>
                 {move || match href() {
-                    Some(href) => view! { <a class="row-link" href=href>{says()}</a> }.into_any(),
+                    Some(href) => view! { <a class="row-link" href=href on:click=move |_| read()>{says()}</a> }.into_any(),
                     None => view! { <p>{says()}</p> }.into_any(),
                 }}
                 {move || record.get().map(|record| kept_in_words(records, &record))}
             </div>
             <Show when=unread>
-                <button type="button" class="button quiet" aria-label=move || format!("Mark as read: {}", says()) on:click=move |_| {
-                    records.act_or_tell(vec![Draft::set(key, "read", true)]);
-                }>"Mark as read"</button>
+                <button type="button" class="button quiet" aria-label=move || format!("Mark as read: {}", says()) on:click=move |_| read()>"Mark as read"</button>
             </Show>
         </li>
     }
