@@ -306,6 +306,29 @@ pair("several alike are settled at once, taken back at once, and then all of the
   await expectBothSync(pair, "live");
 });
 
+pair("whoever may only look is offered nothing that would be refused, and told whom to ask", async ({ pair }) => {
+  const { ada, bo, his } = pair;
+  const { page } = bo;
+  await disagree(pair);
+  const members = await ada.newTab("/members");
+  await members.getByLabel("Role of Bo").selectOption({ label: "Viewer" });
+  await expect(page.getByText("You can look at everything here.")).toBeVisible();
+  await expect(page.getByRole("button", { name: "Add phase" })).toHaveCount(0);
+  await page.getByText("Keys in this list").click();
+  await expect(page.getByText("Arrow keys move and fold")).not.toContainText("Delete");
+  await his.row("Walk the route").focus();
+  await page.keyboard.press("Space");
+  await page.keyboard.press("ArrowUp");
+  await expect(his.row("Route")).toBeFocused();
+  await expect(his.status("Walk the route")).toHaveValue("not_started");
+
+  await openConflicts(page);
+  await expect(page.getByText("You can look at everything here.")).toBeVisible();
+  await expect(waiting(page).getByRole("link", { name: "Walk the route" })).toBeVisible();
+  await expect(page.getByRole("checkbox")).toHaveCount(0);
+  await expect(page.getByRole("button", { name: /chosen|Choose/ })).toHaveCount(0);
+});
+
 /** More than any of these pages has to walk through. */
 const PRESSES_MAX = 60;
 

@@ -364,3 +364,39 @@ test("the row of the panel that is open is marked, also after a reload", async (
   await page.goBack();
   await expect(hers.row("Walk the route")).toHaveAttribute("data-active", "true");
 });
+
+test("on a phone a row tells what is urgent, an error leaves its row as it is, and where one is stays in sight", async ({ member }) => {
+  const ada = await member("Ada");
+  const { page } = ada;
+  const hers = await ProjectScreen.makeCable(page);
+  await hers.open("Walk the route");
+  await hers.setLine("due", "2027-03-01");
+  await hers.choose("priority", "Urgent");
+  await page.getByRole("link", { name: "Close the panel" }).click();
+  await hers.row("Survey").focus();
+  await page.setViewportSize({ width: 320, height: 800 });
+  await hers.row("Walk the route").scrollIntoViewIfNeeded();
+  await expect(hers.row("Walk the route").getByText("1 Mar 2027")).toBeInViewport();
+  await expect(hers.row("Walk the route").locator(".priority-mark")).toBeInViewport();
+
+  await hers.row("Survey").focus();
+  await page.keyboard.press("Enter");
+  const title = page.getByRole("row").getByLabel("Title", { exact: true });
+  await title.fill("");
+  await title.press("Enter");
+  const fault = page.getByRole("row").getByRole("alert");
+  await expect(fault).toBeInViewport();
+  const [input, words] = [(await title.boundingBox())!, (await fault.boundingBox())!];
+  expect(input.height).toBeLessThan(40);
+  expect(input.width).toBeGreaterThan(120);
+  expect(words.y).toBeGreaterThanOrEqual(input.y + input.height);
+  expect(words.width).toBeGreaterThan(input.width);
+  await title.press("Escape");
+
+  await ada.go("/sync");
+  const here = page.getByRole("navigation", { name: "Main" }).getByRole("link", { name: "Sync centre" });
+  await expect(here).toBeInViewport({ ratio: 0.9 });
+  await page.getByRole("link", { name: "Tidemark, to the dashboard" }).click();
+  const dashboard = page.getByRole("navigation", { name: "Main" }).getByRole("link", { name: "Dashboard" });
+  await expect(dashboard).toBeInViewport({ ratio: 0.9 });
+});
