@@ -105,6 +105,7 @@ pub fn App() -> impl IntoView {
         }
     });
     dom::ask_before_leaving(move || records.ends_with_the_page());
+    dom::keep_focus();
 
     view! {
         <Title formatter=|page: String| if page.is_empty() { "Tidemark".to_owned() } else { format!("{page} · Tidemark") }/>

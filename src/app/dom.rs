@@ -18,9 +18,10 @@ pub struct Over {
 #[cfg(feature = "hydrate")]
 mod here {
     use super::Over;
-    use leptos::prelude::{GetUntracked, NodeRef, document, window};
+    use leptos::prelude::{GetUntracked, NodeRef, document, window, window_event_listener_untyped};
     use std::cell::RefCell;
     use wasm_bindgen::JsCast;
+    use wasm_bindgen::closure::Closure;
 
     /// Where the focus goes when what it was on is gone: the page inside its frame.
     const PAGE_ID: &str = "page";
@@ -32,6 +33,9 @@ mod here {
     thread_local! {
         /// Where the focus was before it came to something that goes away again.
         static FOCUS_BEFORE: RefCell<Option<web_sys::Node>> = const { RefCell::new(None) };
+        /// What has the focus on the page, what comes after it there, what it is in, what comes after that, and so on up to the
+        /// page.
+        static FOCUS_TRAIL: RefCell<Vec<web_sys::HtmlElement>> = const { RefCell::new(Vec::new()) };
     }
 
     /// Moves the focus to the element with this id, in the next frame, once it has been drawn. A person who went elsewhere
@@ -83,6 +87,58 @@ mod here {
     /// Mends a lost focus with this button.
     pub fn focus_button(button: NodeRef<leptos::html::Button>) {
         mend_focus(Box::new(move || button.try_get_untracked().flatten().map(web_sys::Element::from)));
+    }
+
+    /// From now on, when what has the focus on the page is taken away or disabled and nothing else takes it, it goes to what
+    /// came next there, or to what it was in: otherwise the next Tab would begin at the top of the document.
+    pub fn keep_focus() {
+        window_event_listener_untyped("focusin", |event| FOCUS_TRAIL.set(trail(event.target())));
+        // Whoever presses something else has left it.
+        window_event_listener_untyped("pointerdown", |event| {
+            let at = event.target().and_then(|at| at.dyn_into::<web_sys::Node>().ok());
+            if !FOCUS_TRAIL.with_borrow(|trail| trail.first().is_some_and(|last| last.contains(at.as_ref()))) {
+                FOCUS_TRAIL.take();
+            }
+        });
+        let mend = Closure::<dyn Fn()>::new(|| {
+            let lost = |at: &web_sys::HtmlElement| !at.is_connected() || at.matches(":disabled").unwrap_or(false);
+            if !FOCUS_TRAIL.with_borrow(|trail| trail.first().is_some_and(lost)) {
+                return;
+            }
+            let trail = FOCUS_TRAIL.take();
+            let heir = move || {
+                let seen = |at: &web_sys::HtmlElement| at.offset_parent().is_some() && !lost(at);
+                trail.into_iter().find(seen).map(web_sys::Element::from)
+            };
+            // After the frame in which whoever took it away gives the focus to something else.
+            leptos::prelude::request_animation_frame(move || mend_focus(Box::new(heir)));
+        });
+        let what = web_sys::MutationObserverInit::new();
+        what.set_child_list(true);
+        what.set_subtree(true);
+        what.set_attribute_filter(&js_sys::Array::of1(&"disabled".into()));
+        let observer = web_sys::MutationObserver::new(mend.as_ref().unchecked_ref());
+        let observed = observer.and_then(|observer| observer.observe_with_options(&document(), &what));
+        if observed.is_err() {
+            leptos::logging::warn!("a lost focus will not be mended");
+        }
+        mend.forget();
+    }
+
+    /// Nothing for what is not on the page.
+    fn trail(from: Option<web_sys::EventTarget>) -> Vec<web_sys::HtmlElement> {
+        let mut trail = Vec::new();
+        let mut at = from.and_then(|from| from.dyn_into::<web_sys::Element>().ok());
+        while let Some(element) = at {
+            let is_page = element.id() == PAGE_ID;
+            let next = element.next_element_sibling().filter(|_| !is_page);
+            at = element.parent_element();
+            trail.extend([Some(element), next].into_iter().flatten().filter_map(|element| element.dyn_into().ok()));
+            if is_page {
+                return trail;
+            }
+        }
+        Vec::new()
     }
 
     /// Remembers where the focus was before it came to the element that listens.
@@ -322,6 +378,7 @@ mod here {
     pub fn focus(_: String) {}
     pub fn focus_first(_: Vec<String>) {}
     pub fn focus_button(_: NodeRef<leptos::html::Button>) {}
+    pub fn keep_focus() {}
     pub fn remember_focus(_: &leptos::web_sys::FocusEvent) {}
     pub fn focus_back() {}
     pub fn focus_unkept() -> bool {

@@ -157,7 +157,10 @@ fn Invite() -> impl IntoView {
             <h2 id="invite-title">"Invite somebody"</h2>
             <form class="time-form" on:submit=move |event| {
                 event.prevent_default();
-                make.dispatch(());
+                // A disabled button would lose the focus.
+                if !make.pending().get_untracked() {
+                    make.dispatch(());
+                }
             }>
                 <label>"Role"
                     <select class="input" aria-label="Role of the invited" prop:value=move || role.get().name() on:change=move |event| {
@@ -173,7 +176,7 @@ fn Invite() -> impl IntoView {
                 <label>"Email, if only they may use it"
                     <input class="input" type="email" autocomplete="off" prop:value=move || email.get() on:input=move |event| email.set(event_target_value(&event))/>
                 </label>
-                <button type="submit" class="button primary" disabled=move || make.pending().get()>"Make an invitation"</button>
+                <button type="submit" class="button primary" aria-disabled=move || make.pending().get().to_string()>"Make an invitation"</button>
             </form>
             <div aria-live="polite">
                 {move || answer.get().map(|answer| match answer {

@@ -138,7 +138,17 @@ fn Password(shown: Shown) -> impl IntoView {
                 />
                 <p class="field-error" role="alert">{move || error.get()}</p>
                 <p role="status">{move || done.get().then_some("The password was changed, and every other browser of yours was signed out.")}</p>
-                <p class="actions"><button type="submit" class="button" disabled=move || action.pending().get()>"Change the password"</button></p>
+                <p class="actions">
+                    // A disabled button would lose the focus.
+                    <button
+                        type="submit"
+                        class="button"
+                        aria-disabled=move || action.pending().get().to_string()
+                        on:click=move |event| if action.pending().get_untracked() {
+                            event.prevent_default();
+                        }
+                    >"Change the password"</button>
+                </p>
             </ActionForm>
         </section>
     }

@@ -1,5 +1,5 @@
-//! A button for what cannot be undone: it asks once more, in place. The focus goes to the answer that changes nothing, and comes
-//! back from there.
+//! A button for what cannot be undone: it asks once more, in place. The focus goes to the answer that changes nothing, which
+//! Escape gives too, and comes back from there.
 
 use crate::app::dom;
 use leptos::html::Button;
@@ -25,6 +25,12 @@ pub fn Confirm(
         asking.set(false);
         dom::focus_button(ask);
     };
+    let on_key = move |event: leptos::ev::KeyboardEvent| {
+        if event.key() == "Escape" {
+            event.stop_propagation();
+            answered();
+        }
+    };
     view! {
         <Show
             when=move || asking.get()
@@ -35,15 +41,22 @@ pub fn Confirm(
                 }>{label}</button>
             }
         >
-            <button type="button" class="button danger" aria-label=move || format!("{sure}: {}", name.get()) on:click=move |_| {
-                answered();
-                on_sure.run(());
-            }>{sure}</button>
+            <button
+                type="button"
+                class="button danger"
+                aria-label=move || format!("{sure}: {}", name.get())
+                on:keydown=on_key
+                on:click=move |_| {
+                    answered();
+                    on_sure.run(());
+                }
+            >{sure}</button>
             <button
                 node_ref=keep
                 type="button"
                 class="button quiet"
                 aria-label=move || format!("Keep it, instead of: {}", name.get())
+                on:keydown=on_key
                 on:click=move |_| answered()
             >"Keep it"</button>
         </Show>

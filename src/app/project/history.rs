@@ -35,8 +35,11 @@ pub fn History(
     view! {
         <section class="panel-section" aria-labelledby="history-title">
             {heading}
-            <button type="button" class="button quiet" disabled=move || fetch.pending().get() on:click=move |_| {
-                fetch.dispatch(());
+            <button type="button" class="button quiet" aria-disabled=move || fetch.pending().get().to_string() on:click=move |_| {
+                // A disabled button would lose the focus.
+                if !fetch.pending().get_untracked() {
+                    fetch.dispatch(());
+                }
             }>
                 {move || if answer.with(|answer| matches!(answer, Some(Ok(_)))) { "Show what is new" } else { "Show history" }}
             </button>
