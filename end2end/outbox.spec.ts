@@ -31,3 +31,30 @@ test("an edit that is rejected goes to the tray with its reason, and the others 
   await tray.getByRole("button", { name: "Discard for good" }).click();
   await expectSync(bo.page, "live");
 });
+
+test("edits that wait are told apart by their values, lead to their records, and are not given up by Escape", async ({ member }) => {
+  const ada = await member("Ada");
+  const { page } = ada;
+  const hers = await ProjectScreen.makeCable(page);
+  await hers.open("Walk the route");
+  await hers.setLine("estimate", "60");
+  await expectSync(page, "live");
+  await ada.goOffline();
+  await hers.setLine("estimate", "90");
+  await hers.setLine("due", "2027-03-01");
+  await expectSync(page, "offline, 2 waiting");
+
+  await page.getByRole("navigation", { name: "Main" }).getByRole("link", { name: "Sync centre" }).click();
+  const rows = page.getByRole("list", { name: "Edits that wait" }).getByRole("listitem");
+  await expect(rows.first()).toContainText("Estimate of “Walk the route”: 1 h → 1 h 30 min");
+  await expect(rows.last()).toContainText("Due of “Walk the route”: nothing → 1 Mar 2027");
+  await rows.first().getByRole("button", { name: /^Discard/ }).click();
+  await expect(rows.first().getByRole("button", { name: /^Keep it/ })).toBeFocused();
+  await page.keyboard.press("Escape");
+  await expect(rows).toHaveCount(2);
+  await expect(rows.first().getByRole("button", { name: /^Discard/ })).toBeFocused();
+  await rows.first().getByRole("link").click();
+  await expect(hers.line("estimate")).toHaveValue("90");
+  await ada.goOnline();
+  await expectSync(page, "live");
+});

@@ -2,6 +2,7 @@
 //! history, the dashboard, the sync centre and the review of held edits all read them here.
 
 use crate::app::components::editors::in_minutes;
+use crate::app::components::live::live;
 use crate::app::components::people::member_name;
 use crate::app::format;
 use crate::app::records::{Records, title_of};
@@ -9,8 +10,8 @@ use crate::model::catalog::{FieldSpec, FieldType, Kind};
 use crate::model::id::MemberId;
 use crate::model::record::Key;
 use crate::model::value::{Name, Value};
-use crate::sync::op::{Action, Before, Effect, Entry, Op};
-use leptos::prelude::Get;
+use crate::sync::op::{Action, Before, Change, Effect, Entry, Op};
+use leptos::prelude::{AnyView, ClassAttribute, ElementChild, Get, IntoAny, Memo, view};
 
 /// Characters of a value or a name inside a sentence: more is no longer read as one.
 const IN_A_SENTENCE_CHARS_MAX: usize = 60;
@@ -184,18 +185,32 @@ pub fn doer(records: Records, by: Option<MemberId>) -> String {
     }
 }
 
-/// What an edit does, as one line with the name of its record.
-pub fn op_in_words(op: &Op, name: &str) -> String {
+/// What an edit does, as one line with the name of its record and the values.
+pub fn op_in_words(records: Records, op: &Op, name: &str) -> String {
     let kind = op.kind.spec();
     let name = shortened(name);
     match &op.action {
-        Action::Create { .. } => format!("New {}: “{name}”", kind.label.to_ascii_lowercase()),
+        Action::Create { fields } => {
+            let mut told = told(records, op.kind, fields.iter());
+            told.retain(|told| matches!(told.spec.ty, FieldType::Int { .. } | FieldType::Date));
+            let values: Vec<_> = told.into_iter().map(|told| told.value).collect();
+            with_values(format!("New {}: “{name}”", kind.label.to_ascii_lowercase()), &values)
+        }
         Action::Set { changes } => {
-            let labels: Vec<_> = changes
-                .keys()
-                .map(|name| kind.field(name.as_str()).map_or(name.as_str(), |field| field.label))
+            // Where something stands in an order is nothing anybody reads; a field of a group may have come along unchanged.
+            let read: Vec<_> = changes
+                .iter()
+                .map(|(name, change)| (name, kind.field(name.as_str()), change))
+                .filter(|(_, field, change)| {
+                    change.was != change.now && !field.is_some_and(|field| matches!(field.ty, FieldType::Rank))
+                })
                 .collect();
-            format!("{} of “{name}”", labels.join(", "))
+            let labels: Vec<_> =
+                read.iter().map(|(name, field, _)| field.map_or(name.as_str(), |field| field.label)).collect();
+            let values: Vec<_> =
+                read.iter().map(|(_, field, change)| change_in_words(records, *field, change)).collect();
+            let labels = if labels.is_empty() { "Order".to_owned() } else { labels.join(", ") };
+            with_values(format!("{labels} of “{name}”"), &values)
         }
         Action::Delete { .. } => format!("Delete “{name}”"),
         Action::Restore => format!("Bring back “{name}”"),
@@ -203,6 +218,54 @@ pub fn op_in_words(op: &Op, name: &str) -> String {
             format!("{} “{name}”", kind.command(command.as_str()).map_or(command.as_str(), |command| command.label))
         }
     }
+}
+
+fn with_values(says: String, values: &[String]) -> String {
+    if values.is_empty() { says } else { format!("{says}: {}", values.join(", ")) }
+}
+
+/// What a field changes to, from what its author saw; of what has many parts, those that differ.
+fn change_in_words(records: Records, spec: Option<&FieldSpec>, Change { was, now, .. }: &Change) -> String {
+    let (was, now) = (value_in_words(records, spec, was), value_in_words(records, spec, now));
+    let between = match spec.map(|spec| &spec.ty) {
+        Some(FieldType::References { .. }) => ", ",
+        Some(FieldType::LongText { .. } | FieldType::Checklist { .. }) => "\n",
+        _ => return format!("{} → {}", shortened(&was), shortened(&now)),
+    };
+    let only = |these: &str, others: &str| {
+        let others: Vec<_> = others.split(between).collect();
+        these.split(between).filter(|part| !part.is_empty() && !others.contains(part)).collect::<Vec<_>>().join(", ")
+    };
+    match (only(&was, &now), only(&now, &was)) {
+        (was, now) if was.is_empty() => format!("with {}", shortened(&now)),
+        (was, now) if now.is_empty() => format!("without {}", shortened(&was)),
+        (was, now) => {
+            let alike = alike(&was, &now);
+            let rest = |text: &str| match text.get(alike..) {
+                Some(rest) if alike > 0 => format!("…{}", shortened(rest)),
+                _ => shortened(text),
+            };
+            format!("{} → {}", rest(&was), rest(&now))
+        }
+    }
+}
+
+/// How many bytes of two long texts are alike from the beginning, up to a word.
+fn alike(was: &str, now: &str) -> usize {
+    let differ = was.char_indices().zip(now.chars()).find(|((_, was), now)| was != now);
+    let end = differ.map_or(was.len().min(now.len()), |((at, _), _)| at);
+    if end < IN_A_SENTENCE_CHARS_MAX / 2 {
+        return 0;
+    }
+    was.get(..end).and_then(|alike| alike.rfind(' ')).map_or(0, |at| at + 1)
+}
+
+/// An edit in words, which lead to its record where that has a page.
+pub fn linked(records: Records, key: Option<Key>, words: Memo<String>) -> AnyView {
+    live(move || match key.and_then(|key| records.link(key)) {
+        Some(href) => view! { <a class="row-link" href=href>{move || words.get()}</a> }.into_any(),
+        None => view! { <p>{move || words.get()}</p> }.into_any(),
+    })
 }
 
 /// What the record of an edit is called: as it reads here, followed; where it is not here, as the edit itself or another of these
@@ -213,9 +276,19 @@ pub fn name_of<'o>(records: Records, op: &Op, others: impl IntoIterator<Item = &
         Action::Create { .. } => None,
         _ => records.get(op.key()).get().map(|record| title_of(&record)),
     };
+    // A comment or a time entry goes by what it is under.
+    let above = || match &op.action {
+        Action::Create { fields } => {
+            let parent = op.kind.spec().parents.first()?;
+            let id = fields.get(parent.field)?.as_text()?.parse().ok()?;
+            records.get(Key::new(parent.kind, id)).get().map(|record| title_of(&record))
+        }
+        _ => None,
+    };
     let in_others = || others.into_iter().filter(|other| other.key() == op.key()).find_map(named_in);
     here.or_else(|| named_in(op))
         .or_else(in_others)
+        .or_else(above)
         .unwrap_or_else(|| format!("{} that is not on this device", op.kind.spec().label.to_ascii_lowercase()))
 }
 
@@ -373,11 +446,55 @@ mod tests {
                 let change = Change { base: 1, was: "Old route".into(), now: "done".into() };
                 op(2, Action::Set { changes: BTreeMap::from([(Name::new(field), change)]) })
             };
-            let words = |op: &Op, others: &[Op]| op_in_words(op, &name_of(records, op, others));
+            let words = |op: &Op, others: &[Op]| op_in_words(records, op, &name_of(records, op, others));
             assert_eq!(words(&made, &[]), "New task: “Cable route”");
-            assert_eq!(words(&set("status"), &[made]), "Status of “Cable route”");
-            assert_eq!(words(&set("title"), &[]), "Title of “Old route”");
+            assert_eq!(words(&set("status"), &[made]), "Status of “Cable route”: Old route → Done");
+            assert_eq!(words(&set("title"), &[]), "Title of “Old route”: Old route → done");
             assert_eq!(words(&op(3, Action::Restore), &[]), "Bring back “task that is not on this device”");
+        });
+    }
+
+    #[test]
+    fn edits_of_the_same_fields_are_told_apart_by_their_values() {
+        with_records(|records| {
+            let item = |text: &'static str, done: bool| {
+                Value::Map(BTreeMap::from([
+                    ("id".to_owned(), Value::from(text)),
+                    ("text".to_owned(), Value::from(text)),
+                    ("done".to_owned(), Value::Bool(done)),
+                ]))
+            };
+            let line = "The gate at the pier is locked on Sundays, so come by the mill";
+            for (changes, words) in [
+                (vec![("estimate", 120.into(), 90.into())], "Estimate of “Dig”: 2 h → 1 h 30 min"),
+                (vec![("estimate", Value::Null, 60.into())], "Estimate of “Dig”: nothing → 1 h"),
+                (
+                    vec![("due", Value::Null, "2026-05-01".into()), ("start", Value::Null, Value::Null)],
+                    "Due of “Dig”: nothing → 1 May 2026",
+                ),
+                (vec![("rank", "V".into(), "W".into())], "Order of “Dig”"),
+                (
+                    vec![("checklist", vec![item("Boots", false)].into(), vec![item("Boots", true)].into())],
+                    "Checklist of “Dig”: ☐ Boots → ☑ Boots",
+                ),
+                (
+                    vec![(
+                        "checklist",
+                        vec![item("Boots", false), item("Map", true)].into(),
+                        vec![item("Map", true)].into(),
+                    )],
+                    "Checklist of “Dig”: without ☐ Boots",
+                ),
+                (vec![("description", "Dry.".into(), "Dry.\nCold.".into())], "Description of “Dig”: with Cold."),
+                (
+                    vec![("description", format!("{line} early.").into(), format!("{line} late.").into())],
+                    "Description of “Dig”: …early. → …late.",
+                ),
+            ] {
+                let change = |(name, was, now)| (Name::new(name), Change { base: 1, was, now });
+                let edit = op(1, Action::Set { changes: changes.into_iter().map(change).collect() });
+                assert_eq!(op_in_words(records, &edit, "Dig"), words);
+            }
         });
     }
 }

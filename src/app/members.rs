@@ -7,7 +7,7 @@ use crate::api::workspace::{invite, remove_member};
 use crate::app::components::confirm::Confirm;
 use crate::app::components::marks::RecordMark;
 use crate::app::components::people::member_name;
-use crate::app::deeds::{name_of, op_in_words};
+use crate::app::deeds::{linked, name_of, op_in_words};
 use crate::app::dom;
 use crate::app::format;
 use crate::app::invitations::OpenInvitations;
@@ -225,19 +225,51 @@ fn HeldEdits() -> impl IntoView {
         }
     });
     let answer = ask.value();
-    let row = move |nth: usize, all: Arc<Vec<Held>>| {
-        let (id, by, at_ms) = all.get(nth).map(|held| (held.op.id, held.by, held.at_ms))?;
-        let words = Memo::new(move |_| all.get(nth).map(|held| held_in_words(records, held, &all)).unwrap_or_default());
+    let held = Memo::new(move |_| {
+        Arc::new(
+            answer
+                .with(|answer| answer.as_ref().and_then(|answer| answer.as_ref().ok()).map(|list| list.held.clone()))
+                .unwrap_or_default(),
+        )
+    });
+    let says = move || {
+        answer.with(|answer| match answer {
+            Some(Ok(list)) if list.held.is_empty() => "Nothing is quarantined.".to_owned(),
+            Some(Ok(list)) if list.more => {
+                format!("These are the oldest {}. Decide some of them to see more.", list.held.len())
+            }
+            _ => String::new(),
+        })
+    };
+    let fault =
+        move || answer.with(|answer| answer.as_ref().and_then(|answer| answer.as_ref().err()).map(ToString::to_string));
+    let ids = move || held.with(|held| held.iter().map(|held| held.op.id).collect::<Vec<_>>());
+    let row = move |id: OpId| {
+        let of = move |all: &[Held]| all.iter().position(|held| held.op.id == id);
+        let (key, by, at_ms) = held.with_untracked(|all| {
+            let held = all.get(of(all)?)?;
+            Some((held.op.key(), held.by, held.at_ms))
+        })?;
+        // It stays as it was said until its row has gone.
+        let words = Memo::new(move |before: Option<&String>| {
+            let now =
+                held.with(|all| of(all).and_then(|nth| all.get(nth)).map(|held| held_in_words(records, held, all)));
+            now.or_else(|| before.cloned()).unwrap_or_default()
+        });
         Some(view! {
             <li class="row">
                 <div class="row-main">
-                    <p>{move || words.get()}</p>
+                    {linked(records, Some(key), words)}
                     <p class="quiet-text">{move || format!("by {} · {}", member_name(records, Some(by.into())), format::instant(at_ms))}</p>
                 </div>
                 <button type="button" class="button" aria-label=move || format!("Apply it: {}", words.get())
                     on:click=move |_| { ask.dispatch(Some((id, Verdict::Release))); }>"Apply it"</button>
-                <button type="button" class="button quiet" aria-label=move || format!("Discard it: {}", words.get())
-                    on:click=move |_| { ask.dispatch(Some((id, Verdict::Discard))); }>"Discard it"</button>
+                <Confirm
+                    label="Discard it"
+                    sure="Discard for good"
+                    name=Signal::derive(move || format!("Discard it: {}", words.get()))
+                    on_sure=Callback::new(move |()| { ask.dispatch(Some((id, Verdict::Discard))); })
+                />
             </li>
         })
     };
@@ -247,21 +279,13 @@ fn HeldEdits() -> impl IntoView {
             <p class="quiet-text">"Edits that members made before they were removed, and sent afterwards. Nothing is applied or dropped until an owner says so."</p>
             <p class="actions"><button type="button" class="button" on:click=move |_| { ask.dispatch(None); }>"Show quarantined edits"</button></p>
             <div aria-live="polite">
-                {move || answer.get().map(|answer| match answer {
-                    Ok(list) if list.held.is_empty() => view! { <p class="quiet-text">"Nothing is quarantined."</p> }.into_any(),
-                    Ok(list) => {
-                        let held = Arc::new(list.held);
-                        let first = list.more
-                            .then(|| format!("These are the oldest {}. Decide some of them to see more.", held.len()));
-                        view! {
-                            {first.map(|says| view! { <p class="quiet-text">{says}</p> })}
-                            <ul class="rows" aria-label="Quarantined edits">
-                                {(0..held.len()).map(|nth| row(nth, held.clone())).collect_view()}
-                            </ul>
-                        }.into_any()
-                    }
-                    Err(error) => view! { <p class="field-error">{error.to_string()}</p> }.into_any(),
-                })}
+                <p class="quiet-text">{says}</p>
+                <Show when=move || held.with(|held| !held.is_empty())>
+                    <ul class="rows" aria-label="Quarantined edits">
+                        <For each=ids key=|id| *id let(id)>{row(id)}</For>
+                    </ul>
+                </Show>
+                <p class="field-error">{fault}</p>
             </div>
         </section>
     }
@@ -274,5 +298,5 @@ fn held_in_words(records: Records, held: &Held, all: &[Held]) -> String {
         (Does::Create { .. }, _) | (_, None) => name_of(records, &held.op, all.iter().map(|held| &held.op)),
         (_, Some(title)) => title.clone(),
     };
-    op_in_words(&held.op, &name)
+    op_in_words(records, &held.op, &name)
 }

@@ -4,7 +4,7 @@
 use crate::app::accounts::SignOut;
 use crate::app::components::confirm::Confirm;
 use crate::app::components::live::live;
-use crate::app::deeds::{name_of, op_in_words};
+use crate::app::deeds::{linked, name_of, op_in_words};
 use crate::app::dom;
 use crate::app::format;
 use crate::app::frame::Empty;
@@ -104,7 +104,7 @@ fn in_words(records: Records, op: &Op) -> String {
             name_of(records, op, waiting.chain(tray.iter().filter_map(|refused| refused.op.as_deref())))
         })
     });
-    op_in_words(op, &name)
+    op_in_words(records, op, &name)
 }
 
 /// Why an op has not settled yet.
@@ -193,11 +193,12 @@ fn PendingRow(pending: Pending, why: String) -> impl IntoView {
     let records = use_records();
     let id = pending.op.id;
     let op = pending.op.clone();
+    let key = op.key();
     let words = Memo::new(move |_| in_words(records, &op));
     view! {
         <li class="row">
             <div class="row-main">
-                <p>{move || words.get()}</p>
+                {linked(records, Some(key), words)}
                 <p class="quiet-text">{format::instant(pending.op.claimed_ms)} " · " {why}</p>
             </div>
             <div class="actions">
@@ -265,6 +266,7 @@ fn RejectedRow(refused: Refused) -> impl IntoView {
     let id = refused.id();
     let place = refused.place;
     let op = refused.op.clone();
+    let key = op.as_deref().map(Op::key);
     let words = Memo::new(move |_| {
         op.as_ref().map_or_else(|| "An edit that could not be read".to_owned(), |op| in_words(records, op))
     });
@@ -279,7 +281,7 @@ fn RejectedRow(refused: Refused) -> impl IntoView {
     view! {
         <li class="row">
             <div class="row-main">
-                <p>{move || words.get()}</p>
+                {linked(records, key, words)}
                 <p class="field-error">{reason}</p>
                 <p class="quiet-text">
                     {became(refused.entry.sort)} " · " {format::instant(refused.entry.at_ms)}
