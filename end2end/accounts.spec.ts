@@ -72,6 +72,46 @@ test("edits of a removed member are quarantined for an owner, who applies them",
   await expect(hers.row("Count the culverts")).toBeVisible();
 });
 
+test("an owner sees what a quarantined edit changes, and is asked before it is discarded", async ({ member }) => {
+  const ada = await member("Ada");
+  const bo = await member("Bo");
+  const { page } = ada;
+  const hers = await ProjectScreen.makeCable(page);
+  const his = await hers.on(bo.page);
+  await his.open("Walk the route");
+  await bo.goOffline();
+  await his.setLine("estimate", "90");
+  await his.setLine("title", "Walk the coast");
+  await expectSync(bo.page, "offline, 2 waiting");
+
+  await page.getByRole("navigation", { name: "Main" }).getByRole("link", { name: "Members" }).click();
+  const members = page.getByRole("list", { name: "Members" });
+  await expect(members).toContainText("The only owner.");
+  await expect(members.getByLabel("Role of Ada")).toHaveCount(0);
+  await members.getByRole("button", { name: "Remove Bo" }).click();
+  await members.getByRole("button", { name: "Remove from the workspace" }).click();
+  await expect(page.getByText("Removed. Edits they had not sent")).toBeVisible();
+  await bo.goOnline();
+  await expectSync(bo.page, /^no longer a member/);
+
+  await page.getByRole("button", { name: "Show quarantined edits" }).click();
+  const held = page.getByRole("list", { name: "Quarantined edits" }).getByRole("listitem");
+  await expect(held).toHaveCount(2);
+  await expect(held.first()).toContainText("Estimate of “Walk the route”: nothing → 1 h 30 min");
+  await expect(held.last()).toContainText("Title of “Walk the route”: Walk the route → Walk the coast");
+  const discard = held.first().getByRole("button", { name: /^Discard it/ });
+  await discard.focus();
+  await discard.press("Enter");
+  await page.keyboard.press("Escape");
+  await expect(discard).toBeFocused();
+  await discard.press("Enter");
+  await held.first().getByRole("button", { name: /^Discard for good/ }).click();
+  // The focus is on the next row, not on its buttons.
+  await expect(held).toHaveCount(1);
+  await expect(held).toBeFocused();
+  await expect(held).toContainText("Walk the coast");
+});
+
 test("one sees where one is signed in, signs out there, and changes the password", async ({ member, stranger }) => {
   const next = "pebbles under the pier";
   const ada = await member("Ada");
@@ -83,6 +123,8 @@ test("one sees where one is signed in, signs out there, and changes the password
 
   await ada.go("/sync");
   await ada.page.getByRole("button", { name: "Show where you are signed in" }).click();
+  const devices = ada.page.getByRole("list", { name: "Your devices" });
+  await expect(devices.getByRole("listitem").filter({ hasText: "(this device)" })).toHaveCount(1);
   const places = ada.page.getByRole("list", { name: "Browsers you are signed in on" });
   await expect(places.getByRole("listitem")).toHaveCount(2);
   await expect(places).toContainText("(this browser)");

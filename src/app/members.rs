@@ -30,6 +30,16 @@ pub fn MembersPage() -> impl IntoView {
     let members = records.of_kind(Kind::Member);
     let actor = records.actor();
     let governs = Memo::new(move |_| actor.get().is_some_and(|actor| actor.governs()));
+    let owners = Memo::new(move |_| {
+        let is_owner = |key: &&Key| {
+            records.get(**key).with(|record| {
+                record
+                    .as_deref()
+                    .is_some_and(|record| Member(record).active() && Member(record).role() == Some(Role::Owner))
+            })
+        };
+        members.with(|members| members.iter().filter(is_owner).count())
+    });
     let owns = Memo::new(move |_| actor.get().is_some_and(|actor| actor.role == Role::Owner));
     view! {
         <Title text="Members"/>
@@ -39,7 +49,7 @@ pub fn MembersPage() -> impl IntoView {
         </div>
         <ul class="rows" aria-label="Members">
             <For each=move || members.get().to_vec() key=|key| *key let(key)>
-                <MemberRow key/>
+                <MemberRow key owners/>
             </For>
         </ul>
         <Show when=move || governs.get()><Invite/></Show>
@@ -50,7 +60,7 @@ pub fn MembersPage() -> impl IntoView {
 }
 
 #[component]
-fn MemberRow(key: Key) -> impl IntoView {
+fn MemberRow(key: Key, owners: Memo<usize>) -> impl IntoView {
     let records = use_records();
     let record = records.get(key);
     let name = records.title(key);
@@ -64,6 +74,8 @@ fn MemberRow(key: Key) -> impl IntoView {
     let me = move || viewer.with(|viewer| viewer.as_ref().is_some_and(|viewer| key.id == viewer.member.into()));
     let may_change =
         move |to: Role| actor.get().is_some_and(|actor| to == role.get() || may_set_role(&actor, role.get(), to));
+    // Nobody could govern the workspace after that.
+    let last = move || role.get() == Role::Owner && active.get() && owners.get() == 1;
     let may_any = move || Role::ALL.iter().any(|to| *to != role.get() && may_change(*to));
     let may_remove = move || {
         !me() && actor.get().is_some_and(|actor| may_set_active(&actor, key.id.into(), role.get(), Belongs::No))
@@ -92,11 +104,14 @@ fn MemberRow(key: Key) -> impl IntoView {
                     {move || me().then_some(" (you)")}
                     {move || (!active.get()).then_some(" · removed")}
                 </p>
+                {move || (me() && last()).then(|| view! {
+                    <p class="quiet-text">"The only owner. Make somebody else an owner before you take another role."</p>
+                })}
                 <p class="field-error" role="alert">{move || fault.get()}</p>
             </div>
             <RecordMark key/>
             <Show
-                when=move || active.get() && may_any()
+                when=move || active.get() && may_any() && !last()
                 fallback=move || view! { <span class="quiet-text">{move || role.get().label()}</span> }
             >
                 <select

@@ -445,9 +445,11 @@ fn DeviceRow(key: Key) -> impl IntoView {
         })
     };
     let name = use_records().title(key);
+    let this = use_records().this_device();
+    let here = move || this.with(|this| this.id == key.id.to_string()).then_some(" (this device)");
     view! {
         <li class="row">
-            <div class="row-main"><p>{move || name.get()}</p><p class="quiet-text">{facts}</p></div>
+            <div class="row-main"><p>{move || name.get()} {here}</p><p class="quiet-text">{facts}</p></div>
         </li>
     }
     .into_any()
