@@ -7,7 +7,7 @@ use crate::api::seed::WorkspaceName;
 use crate::api::workspace::{AcceptInvitation, CreateWorkspace, SwitchWorkspace, invitation};
 use crate::app::dom;
 use crate::app::format;
-use crate::app::records::{Leaving, Memory, use_records};
+use crate::app::records::{Leaving, Memory, Records, use_records};
 use leptos::ev::SubmitEvent;
 use leptos::html::Button;
 use leptos::prelude::*;
@@ -380,6 +380,19 @@ fn names_of(me: &Me) -> Vec<WorkspaceName> {
         .collect()
 }
 
+/// What of their own a person would leave behind here, followed; empty where it is nothing. What was rejected stays on a
+/// device, but not in a tab that keeps nothing.
+fn at_stake(records: Records) -> String {
+    let (waiting, memory) = records.status().with(|status| (status.waiting, status.memory));
+    let rejected = if memory == Memory::MemoryOnly { records.tray().with(|tray| tray.len() as u64) } else { 0 };
+    let count = |number: u64, one: &str, many: &str| {
+        (number > 0).then(|| format::count(i64::try_from(number).unwrap_or(i64::MAX), one, many))
+    };
+    let waiting = count(waiting, "edit waits to be sent.", "edits wait to be sent.");
+    let rejected = count(rejected, "edit was rejected.", "edits were rejected.");
+    [waiting, rejected].into_iter().flatten().collect::<Vec<_>>().join(" ")
+}
+
 /// How far a person who signs out has been asked what becomes of the edits that wait.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Asked {
@@ -412,19 +425,12 @@ pub fn SignOut() -> impl IntoView {
             dom::focus_button(stay_here);
         }
     };
-    let waiting = move || {
-        format::count(
-            i64::try_from(status.with(|status| status.waiting)).unwrap_or(i64::MAX),
-            "edit waits",
-            "edits wait",
-        )
-    };
     let memory_only = move || status.with(|status| status.memory == Memory::MemoryOnly);
     let keep = move || {
         view! {
             <Show
                 when=move || !memory_only()
-                fallback=|| view! { <p>"This browser keeps nothing: export what waits, or stay until it has been sent."</p> }
+                fallback=|| view! { <p>"This browser keeps nothing: export it, or stay until nothing of it is left."</p> }
             >
                 <button type="button" class="button primary" on:click=move |_| go(Leaving::Keep)>"Keep on this device and sign out"</button>
             </Show>
@@ -443,7 +449,7 @@ pub fn SignOut() -> impl IntoView {
             {move || match asked.get() {
                 Asked::NotYet => view! {
                     <button node_ref=leave_here type="button" class="button" on:click=move |_| {
-                        if status.with_untracked(|status| status.waiting) == 0 {
+                        if untrack(|| at_stake(records)).is_empty() {
                             return go(Leaving::Keep);
                         }
                         asked.set(Asked::WhatBecomes);
@@ -452,7 +458,7 @@ pub fn SignOut() -> impl IntoView {
                 }.into_any(),
                 Asked::WhatBecomes => view! {
                     <div class="banner" role="group" aria-label="Edits wait to be sent">
-                        <p>{waiting} " to be sent. What should become of that?"</p>
+                        <p>{move || at_stake(records)} " What should become of that?"</p>
                         <div class="actions">
                             {keep()}
                             <button type="button" class="button" on:click=export>"Export to a file"</button>
@@ -462,7 +468,7 @@ pub fn SignOut() -> impl IntoView {
                 }.into_any(),
                 Asked::WhetherSaved => view! {
                     <div class="banner" role="group" aria-label="Edits wait to be sent">
-                        <p>"Is tidemark-edits.json among your downloads? Only then may what waits be removed from this device."</p>
+                        <p>"Is tidemark-edits.json among your downloads? Only then may this be removed from this device."</p>
                         <div class="actions">
                             {keep()}
                             <button type="button" class="button danger" on:click=move |_| go(Leaving::Remove)>"I have the file: remove them and sign out"</button>

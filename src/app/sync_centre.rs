@@ -8,14 +8,16 @@ use crate::app::deeds::{linked, name_of, op_in_words};
 use crate::app::dom;
 use crate::app::format;
 use crate::app::frame::Empty;
-use crate::app::records::{Kept, Link, Memory, Pending, PendingState, Records, Refused, TabRole, use_records};
+use crate::app::records::{
+    Kept, Link, Memory, Pending, PendingState, Records, Refused, TabRole, ThisDevice, use_records,
+};
 use crate::app::your_account::YourAccount;
 use crate::model::catalog::Kind;
 use crate::model::kinds::Device as DeviceView;
 use crate::model::record::Key;
 use crate::model::scope::Scope;
 use crate::sync::op::Op;
-use crate::sync::replica::Tray;
+use crate::sync::replica::{Missing, Tray};
 use leptos::prelude::*;
 use leptos_meta::Title;
 
@@ -81,7 +83,7 @@ fn State() -> impl IntoView {
             <p class="quiet-text">{explained}</p>
             <ul class="quiet-text">
                 <For each=move || status.with(|status| status.missing.clone()) key=ToString::to_string let(missing)>
-                    <li>{missing.to_string()}</li>
+                    <li>{missing_in_words(missing)}</li>
                 </For>
             </ul>
             <Show when=move || status.with(|status| status.link == Link::SignedOut)>
@@ -90,6 +92,14 @@ fn State() -> impl IntoView {
         </div>
     }
     .into_any()
+}
+
+/// What keeps this copy from being up to date, in words that need no knowledge of how copies are made.
+fn missing_in_words(missing: Missing) -> String {
+    match missing {
+        Missing::Unchecked { .. } => "It is still being checked that this copy is the same as the server's.".to_owned(),
+        _ => missing.to_string(),
+    }
 }
 
 /// Waiting edits listed one by one: more than anybody reads, and few enough to draw at once.
@@ -232,13 +242,20 @@ fn PendingRow(pending: Pending, why: String) -> impl IntoView {
 fn TrayOfRejected() -> impl IntoView {
     let records = use_records();
     let tray = records.tray();
+    let ready = records.ready();
+    let nothing = move || {
+        let says = match ready.get() {
+            false => "This device has not opened what it has stored yet.",
+            true => {
+                "Nothing was rejected. If the server ever rejects an edit of yours, it is kept here with the reason."
+            }
+        };
+        view! { <p class="quiet-text">{says}</p> }.into_any()
+    };
     view! {
         <section aria-labelledby="tray-title">
             <h2 id="tray-title">"Rejected"</h2>
-            <Show
-                when=move || tray.with(|tray| !tray.is_empty())
-                fallback=|| view! { <p class="quiet-text">"Nothing was rejected. If the server ever rejects an edit of yours, it is kept here with the reason."</p> }
-            >
+            <Show when=move || tray.with(|tray| !tray.is_empty()) fallback=move || live(nothing)>
                 <ul class="rows" aria-label="Rejected edits">
                     <For each=move || tray.get().to_vec() key=|refused| (refused.place, refused.entry.sort as u8) let(refused)>
                         <RejectedRow refused/>
@@ -384,6 +401,15 @@ fn scope_in_words(records: Records, scope: Scope) -> String {
     }
 }
 
+/// Which device this is, for whoever is asked for it.
+fn device_in_words(this: &ThisDevice) -> String {
+    match (this.id.is_empty(), this.incarnation) {
+        (true, _) => "not opened yet".to_owned(),
+        (false, 0 | 1) => this.id.clone(),
+        (false, times) => format!("{}, set up {times} times", this.id),
+    }
+}
+
 #[component]
 fn Devices() -> impl IntoView {
     let records = use_records();
@@ -404,7 +430,7 @@ fn Devices() -> impl IntoView {
                 <dt>"Signed in as"</dt>
                 <dd>{move || viewer.with(|viewer| viewer.as_ref().map(|viewer| format!("{}, {}", viewer.name, viewer.email)))}</dd>
                 <dt>"Device"</dt>
-                <dd>{move || this.with(|this| if this.id.is_empty() { "not opened yet".to_owned() } else { format!("{}, life {}", this.id, this.incarnation) })}</dd>
+                <dd>{move || this.with(device_in_words)}</dd>
                 <dt>"This tab"</dt>
                 <dd>{move || this.with(|this| match this.role {
                     TabRole::Leads => "talks to the server for every tab of this browser",
