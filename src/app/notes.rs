@@ -20,7 +20,8 @@ use uuid::Uuid;
 pub fn NotesPage() -> impl IntoView {
     let records = use_records();
     let notes = records.of_kind(Kind::Note);
-    let none = Memo::new(move |_| notes.with(|notes| notes.is_empty()));
+    let complete = records.complete(Scope::Workspace);
+    let none = Memo::new(move |_| complete.get() && notes.with(|notes| notes.is_empty()));
     let may = records.may_make(Kind::Note, Scope::Workspace);
     view! {
         <Title text="Notes"/>
@@ -94,7 +95,6 @@ fn NewNote() -> impl IntoView {
                 class="input"
                 aria-label="Title of the new note"
                 placeholder="Title of the new note"
-                maxlength="200"
                 autocomplete="off"
                 prop:value=move || title.get()
                 on:input=move |event| title.set(event_target_value(&event))

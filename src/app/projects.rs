@@ -4,7 +4,7 @@ use crate::app::components::editors::in_words;
 use crate::app::components::marks::{Progress, RecordMark};
 use crate::app::format;
 use crate::app::frame::Empty;
-use crate::app::records::{Draft, title_of, use_records};
+use crate::app::records::{Draft, Records, title_of, use_records};
 use crate::model::catalog::Kind;
 use crate::model::choice::ProjectState;
 use crate::model::id::RecordId;
@@ -12,6 +12,7 @@ use crate::model::kinds::Project;
 use crate::model::rank;
 use crate::model::record::Key;
 use crate::model::scope::Scope;
+use crate::sync::replica::Missing;
 use leptos::prelude::*;
 use leptos_meta::Title;
 use leptos_router::hooks::use_navigate;
@@ -22,7 +23,8 @@ use uuid::Uuid;
 pub fn ProjectsPage() -> impl IntoView {
     let records = use_records();
     let projects = records.of_kind(Kind::Project);
-    let none = Memo::new(move |_| projects.with(|projects| projects.is_empty()));
+    let known = all_known(records);
+    let none = Memo::new(move |_| known.get() && projects.with(|projects| projects.is_empty()));
     view! {
         <Title text="Projects"/>
         <div class="page-head">
@@ -122,7 +124,6 @@ fn NewProject() -> impl IntoView {
                         class="input"
                         id="new-project"
                         placeholder="Name of the new project"
-                        maxlength="200"
                         autocomplete="off"
                         aria-describedby="new-project-error"
                         prop:value=move || name.get()
@@ -137,8 +138,16 @@ fn NewProject() -> impl IntoView {
     .into_any()
 }
 
+/// Whether every project this person may see is here, followed: each comes in a scope of its own. Until then an empty list
+/// may be one that has not arrived.
+pub fn all_known(records: Records) -> Memo<bool> {
+    let (complete, status) = (records.complete(Scope::Workspace), records.status());
+    let arriving = |missing: &Missing| matches!(missing, Missing::Arriving { .. });
+    Memo::new(move |_| complete.get() && !status.with(|status| status.missing.iter().any(arriving)))
+}
+
 /// The project's title as other pages link to it.
-pub fn project_title(records: crate::app::records::Records, scope: Scope) -> Option<(RecordId, String)> {
+pub fn project_title(records: Records, scope: Scope) -> Option<(RecordId, String)> {
     match scope {
         Scope::Project(id) => {
             let record = records.get(Key::new(Kind::Project, id)).get()?;

@@ -5,7 +5,7 @@ use crate::app::components::marks::{PriorityMark, Progress, RecordMark};
 use crate::app::dashboard::activity::RecentActivity;
 use crate::app::dashboard::sync_state::SyncState;
 use crate::app::format;
-use crate::app::projects::project_title;
+use crate::app::projects::{all_known, project_title};
 use crate::app::records::use_records;
 use crate::model::catalog::Kind;
 use crate::model::choice::{Priority, ProjectState, Status, WidgetSort};
@@ -50,11 +50,12 @@ fn More(count: Signal<usize>, href: &'static str) -> impl IntoView {
 
 #[component]
 fn MyTasks() -> impl IntoView {
-    let tasks = use_records().my_tasks();
+    let records = use_records();
+    let (tasks, known) = (records.my_tasks(), all_known(records));
     let count = Signal::derive(move || tasks.with(|tasks| tasks.len()));
     view! {
         <Show
-            when=move || { count.get() > 0 }
+            when=move || { count.get() > 0 || !known.get() }
             fallback=|| view! { <p class="quiet-text">"No open task is yours. Open a " <a href="/projects">"project"</a> " and assign yourself one."</p> }
         >
             <ul>
@@ -117,6 +118,7 @@ fn TaskLine(key: Key) -> impl IntoView {
 fn ProjectProgress() -> impl IntoView {
     let records = use_records();
     let projects = records.of_kind(Kind::Project);
+    let known = all_known(records);
     let active = Memo::new(move |_| {
         projects
             .get()
@@ -132,7 +134,7 @@ fn ProjectProgress() -> impl IntoView {
     let count = Signal::derive(move || active.with(Vec::len));
     view! {
         <Show
-            when=move || { count.get() > 0 }
+            when=move || { count.get() > 0 || !known.get() }
             fallback=|| view! { <p class="quiet-text">"No project is running. " <a href="/projects">"Begin one"</a> "."</p> }
         >
             <ul>
@@ -172,11 +174,12 @@ fn ProjectLine(key: Key) -> impl IntoView {
 fn NeedsYou() -> impl IntoView {
     let records = use_records();
     let conflicts = records.conflicts();
+    let known = all_known(records);
     let tray = records.tray();
     let count = Signal::derive(move || conflicts.with(|keys| keys.len()));
     view! {
         <Show
-            when=move || { count.get() > 0 || tray.with(|tray| !tray.is_empty()) }
+            when=move || { count.get() > 0 || !known.get() || tray.with(|tray| !tray.is_empty()) }
             fallback=|| view! { <p class="quiet-text">"Nothing waits for you."</p> }
         >
             <ul>
