@@ -237,23 +237,23 @@ test("half a number or date does not take the place of a whole one", async ({ me
   const { page } = ada;
   const hers = await ProjectScreen.makeCable(page);
   await hers.open("Walk the route");
-  await hers.setLine("estimate", "60");
+  await hers.setLine("progress", "60");
   await hers.setLine("due", "2027-03-01");
   await expectSync(page, "live");
   // Without a network every edit is counted.
   await ada.goOffline();
   await expectSync(page, "offline");
 
-  const estimate = hers.line("estimate");
-  await estimate.focus();
+  const progress = hers.line("progress");
+  await progress.focus();
   await page.keyboard.press("End");
   await page.keyboard.type("e");
   await page.keyboard.press("Tab");
-  await expect(hers.field("estimate")).toContainText("Estimate is not a whole number yet. The value from before is kept.");
+  await expect(hers.field("progress")).toContainText("Progress is not a whole number yet. The value from before is kept.");
   await expectSync(page, "offline");
-  await estimate.press("Escape");
-  await expect(estimate).toHaveValue("60");
-  await expect(hers.field("estimate")).not.toContainText("not a whole number");
+  await progress.press("Escape");
+  await expect(progress).toHaveValue("60");
+  await expect(hers.field("progress")).not.toContainText("not a whole number");
 
   // Day and month are alike, so it does not matter which of them the browser asks for first.
   const due = hers.line("due");
@@ -263,7 +263,7 @@ test("half a number or date does not take the place of a whole one", async ({ me
   await expectSync(page, "offline, 1 waiting");
   await expect(due).toHaveValue("2028-11-11");
   await page.keyboard.press("Backspace");
-  await estimate.focus();
+  await progress.focus();
   await expect(hers.field("due")).toContainText("Due is not a whole date yet. The value from before is kept.");
   await due.press("Escape");
   await expect(due).toHaveValue("2028-11-11");

@@ -59,6 +59,29 @@ pub fn minutes(minutes: i64) -> String {
     }
 }
 
+/// Minutes of work as people write them: `45`, `45 min`, `2h`, `1.5 h`, `1h 30m`; `None` for anything else.
+pub fn read_minutes(text: &str) -> Option<i64> {
+    let text: String = text.chars().filter(|c| !c.is_ascii_whitespace()).map(|c| c.to_ascii_lowercase()).collect();
+    let figure = |text: &str| text.strip_suffix("min").or(text.strip_suffix('m')).unwrap_or(text).to_owned();
+    match text.split_once('h') {
+        Some((hours, "")) => minutes_of_hours(hours),
+        Some((hours, rest)) => Some(minutes_of_hours(hours)? + i64::from(figure(rest).parse::<u16>().ok()?)),
+        None => figure(&text).parse().ok(),
+    }
+}
+
+/// Hours with up to two decimals, in minutes.
+fn minutes_of_hours(text: &str) -> Option<i64> {
+    let (whole, part) = text.split_once(['.', ',']).unwrap_or((text, "0"));
+    let whole = whole.parse::<u32>().ok()?;
+    let hundredths = match part.len() {
+        1 => part.parse::<u32>().ok()? * 10,
+        2 => part.parse().ok()?,
+        _ => return None,
+    };
+    Some(i64::from(whole) * 60 + (i64::from(hundredths) * 60 + 50) / 100)
+}
+
 /// A count and its noun: `1 task`, `12,400 tasks`.
 pub fn count(number: i64, one: &str, many: &str) -> String {
     if number == 1 { format!("1 {one}") } else { format!("{} {many}", whole(number)) }
@@ -143,6 +166,41 @@ mod tests {
         assert_eq!([whole(0), whole(999), whole(-1_000), whole(12_345_678)], ["0", "999", "-1,000", "12,345,678"]);
         assert_eq!(count(1, "task", "tasks"), "1 task");
         assert_eq!([bytes(512), bytes(3_450_000)], ["512 B", "3.4 MB"]);
+    }
+
+    #[test]
+    fn minutes_are_read_as_people_write_them() {
+        for (text, minutes) in [
+            ("45", 45),
+            ("45 min", 45),
+            ("2h", 120),
+            ("1.5h", 90),
+            ("1,25 h", 75),
+            ("0.33 h", 20),
+            ("1h 30m", 90),
+            ("1 H 30", 90),
+            ("1 h 30 min", 90),
+            ("-5", -5),
+        ] {
+            assert_eq!(read_minutes(text), Some(minutes), "{text}");
+        }
+        for text in [
+            "",
+            "h",
+            "m",
+            "1.5",
+            "1e",
+            "two",
+            "1.234h",
+            "-1h",
+            "1h2h",
+            "1h -5",
+            "1hm",
+            "9999999999h",
+            "1h 9223372036854775807",
+        ] {
+            assert_eq!(read_minutes(text), None, "{text}");
+        }
     }
 
     #[test]

@@ -254,6 +254,16 @@ pub fn in_minutes(spec: &FieldSpec) -> bool {
     matches!((spec.ty, spec.name), (FieldType::Int { .. }, "estimate" | "minutes"))
 }
 
+/// In what a field of numbers is counted, after its label.
+fn unit(spec: &FieldSpec) -> &'static str {
+    match spec.name {
+        _ if in_minutes(spec) => ", minutes",
+        "budget" => ", cents",
+        "progress" => ", percent",
+        _ => "",
+    }
+}
+
 /// What is wrong, in one line.
 pub fn in_words(reasons: Vec<Reason>) -> String {
     reasons.into_iter().map(|reason| reason.says).collect::<Vec<_>>().join(" ")
@@ -269,6 +279,9 @@ pub fn read_typed(spec: &FieldSpec, text: &str) -> Result<Value, String> {
         return if spec.required { Err(format!("{} cannot be empty.", spec.label)) } else { Ok(Value::Null) };
     }
     match spec.ty {
+        FieldType::Int { .. } if in_minutes(spec) => format::read_minutes(line)
+            .map(Value::Int)
+            .ok_or_else(|| format!("{} is whole minutes, such as 30, or hours, such as 1h 30m.", spec.label)),
         FieldType::Int { .. } | FieldType::Instant | FieldType::Number => {
             line.parse().map(Value::Int).map_err(|_| format!("{} is a whole number, such as 30.", spec.label))
         }
@@ -295,15 +308,15 @@ pub fn FieldEditor(
         FieldType::References { to, .. } => view! { <Several editing to/> }.into_any(),
         FieldType::Checklist { .. } => view! { <Checklist editing/> }.into_any(),
         FieldType::Date => view! { <Line editing sort="date"/> }.into_any(),
-        FieldType::Int { .. } => view! { <Line editing sort="number"/> }.into_any(),
-        FieldType::Text { .. } => view! { <Line editing sort="text"/> }.into_any(),
+        FieldType::Int { .. } if !in_minutes(spec) => view! { <Line editing sort="number"/> }.into_any(),
+        FieldType::Int { .. } | FieldType::Text { .. } => view! { <Line editing sort="text"/> }.into_any(),
         FieldType::Instant | FieldType::Rank | FieldType::Number | FieldType::Data { .. } => ().into_any(),
     };
     let error_id = format!("{}-error", editing.id());
     view! {
         <div class="field" data-field=spec.name>
             <div class="field-head">
-                <label for=editing.id() id=format!("{}-label", editing.id())>{spec.label}</label>
+                <label for=editing.id() id=format!("{}-label", editing.id())>{spec.label}{unit(spec)}</label>
                 <FieldMark key field=spec.name/>
             </div>
             {control}
@@ -317,7 +330,7 @@ pub fn FieldEditor(
 #[component]
 fn Line(editing: Editing, sort: &'static str) -> impl IntoView {
     let (min, max) = match editing.spec.ty {
-        FieldType::Int { min, max } => (Some(min.to_string()), Some(max.to_string())),
+        FieldType::Int { min, max } if sort == "number" => (Some(min.to_string()), Some(max.to_string())),
         _ => (None, None),
     };
     // Only another text is put into the input: the browser would put it over what it has half of.
