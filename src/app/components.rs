@@ -7,3 +7,4 @@ pub mod editors;
 pub mod live;
 pub mod marks;
 pub mod people;
+pub mod unsent;

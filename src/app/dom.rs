@@ -25,10 +25,10 @@ mod here {
 
     /// Where the focus goes when what it was on is gone: the page inside its frame.
     const PAGE_ID: &str = "page";
-    /// Text that a person can write. A line of a record is its own edit as soon as it is left, unless something is wrong with
-    /// it; a field of many lines keeps what is unfinished. A date is chosen, and a password nobody keeps.
-    const WRITTEN: &str = "input:read-write:not([type=password], [type=date], .line > [aria-invalid=false]), \
-        textarea:read-write:not([data-kept], [data-field] textarea)";
+    /// Text that a person can write and that nothing keeps. A line of a record is its own edit as soon as it is left, unless
+    /// something is wrong with it. A date is chosen, and a password nobody keeps.
+    const WRITTEN: &str = ":is(input, textarea):read-write:not([data-kept=yes], [type=password], [type=date], \
+        .line > [aria-invalid=false])";
 
     thread_local! {
         /// Where the focus was before it came to something that goes away again.
@@ -219,6 +219,12 @@ mod here {
         js_sys::Date::now() as i64
     }
 
+    /// Today where this device is, as a date is stored.
+    pub fn today() -> String {
+        let now = js_sys::Date::new_0();
+        format!("{:04}-{:02}-{:02}", now.get_full_year(), now.get_month() + 1, now.get_date())
+    }
+
     /// The element that is dragged from now on goes by this name outside the page; inside it is moved, not copied.
     pub fn begin_drag(event: &web_sys::DragEvent, name: &str) {
         let Some(carried) = event.data_transfer() else { return };
@@ -264,13 +270,17 @@ mod here {
         }
     }
 
-    /// Keeps unfinished text between loads of the page.
-    pub fn keep(name: &str, text: &str) {
-        let Ok(Some(storage)) = window().local_storage() else { return };
-        let kept = if text.is_empty() { storage.remove_item(name) } else { storage.set_item(name, text) };
-        if kept.is_err() {
-            leptos::logging::warn!("unfinished text could not be kept");
-        }
+    /// Keeps unfinished text between loads of the page; whether this browser has room for it.
+    pub fn keep(name: &str, text: &str) -> bool {
+        let storage = window().local_storage().ok().flatten();
+        storage.is_some_and(|storage| storage.set_item(name, text).is_ok())
+    }
+
+    /// Forgets unfinished text, if it is this: another tab may have kept its own in the same place. Whether it was this.
+    pub fn forget(name: &str, text: &str) -> bool {
+        let own = kept(name).is_some_and(|kept| kept == text);
+        let storage = window().local_storage().ok().flatten().filter(|_| own);
+        storage.is_some_and(|storage| storage.remove_item(name).is_ok())
     }
 
     /// Unfinished text kept before.
@@ -400,7 +410,15 @@ mod here {
         0
     }
     pub fn scroll_to(_: &str, _: i32) {}
-    pub fn keep(_: &str, _: &str) {}
+    pub fn today() -> String {
+        String::new()
+    }
+    pub fn keep(_: &str, _: &str) -> bool {
+        true
+    }
+    pub fn forget(_: &str, _: &str) -> bool {
+        false
+    }
     pub fn kept(_: &str) -> Option<String> {
         None
     }

@@ -4,6 +4,7 @@
 
 use crate::app::components::marks::FieldMark;
 use crate::app::components::people::member_name;
+use crate::app::components::unsent::{NO_ROOM, Unsent};
 use crate::app::dom;
 use crate::app::format;
 use crate::app::records::{Draft, Records, Told, title_of, use_records};
@@ -15,6 +16,7 @@ use crate::model::kinds::Task;
 use crate::model::record::{Key, Record, Version};
 use crate::model::value::{Name, Value};
 use crate::sync::op::{Change, Reason};
+use leptos::html::Button;
 use leptos::prelude::*;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -220,12 +222,17 @@ impl Editing {
     }
 
     /// Keeps what is being typed in this browser, with what it was typed over, so that it is the same edit after a reload;
-    /// forgets both once nothing is being typed.
-    fn keep(self, name: &str) {
-        let typed = self.typed.try_get_untracked().flatten();
-        let (text, seen) = typed.map(|typed| (typed.text, typed.seen.to_kept())).unwrap_or_default();
-        dom::keep(&seen_name(name), &seen);
-        dom::keep(name, &text);
+    /// whether there was room for both.
+    fn keep(self, name: &str) -> bool {
+        let Some(Typed { text, seen, .. }) = self.typed.try_get_untracked().flatten() else { return true };
+        dom::keep(&seen_name(name), &seen.to_kept()) && dom::keep(name, &text)
+    }
+
+    /// Forgets what was being typed, unless another tab has kept something else since.
+    fn forget(self, name: &str, Typed { text, seen, .. }: &Typed) {
+        if dom::forget(name, text) {
+            dom::forget(&seen_name(name), &seen.to_kept());
+        }
     }
 
     /// Takes up what was kept; whether there was something. What an older build kept is an edit of what the field holds now.
@@ -405,20 +412,39 @@ fn LongText(editing: Editing) -> impl IntoView {
         open.set(true);
         dom::focus(editing.id());
     };
-    let keep = move || {
-        kept_as.try_with_value(|name| editing.keep(name));
+    let edit = NodeRef::<Button>::new();
+    let no_room = RwSignal::new(false);
+    let close = move || {
+        open.set(false);
+        dom::focus_button(edit);
     };
+    let forget = move |typed: Option<Typed>| {
+        if let Some(typed) = typed {
+            kept_as.try_with_value(|name| editing.forget(name, &typed));
+        }
+        no_room.set(false);
+        close();
+    };
+    let typed = move || editing.typed.try_get_untracked().flatten();
     let finish = move || {
+        let before = typed();
         editing.commit_typed();
-        if editing.typed.try_with_untracked(Option::is_none) == Some(true) {
-            keep();
-            open.set(false);
+        if typed().is_none() {
+            forget(before);
         }
     };
     let cancel = move || {
+        let before = typed();
         editing.give_up();
-        keep();
-        open.set(false);
+        forget(before);
+    };
+    // A key pressed by mistake throws nothing away.
+    let leave = move || match typed() {
+        Some(Typed { text, seen, .. }) if text != text_of(&seen.was) => {
+            editing.say("Not saved. What you wrote is kept here until you come back to it.".to_owned());
+            close();
+        }
+        _ => cancel(),
     };
     let edit_name = StoredValue::new(format!("Edit {label}"));
     view! {
@@ -427,7 +453,7 @@ fn LongText(editing: Editing) -> impl IntoView {
             fallback=move || view! {
                 <div class="prose" id=editing.id() tabindex="-1" data-empty=move || editing.as_text().is_empty().to_string()>{move || editing.as_text()}</div>
                 <Show when=move || !editing.locked.get()>
-                    <button type="button" class="button quiet" on:click=move |_| begin()>{edit_name.get_value()}</button>
+                    <button node_ref=edit type="button" class="button quiet" on:click=move |_| begin()>{edit_name.get_value()}</button>
                 </Show>
             }
         >
@@ -435,18 +461,22 @@ fn LongText(editing: Editing) -> impl IntoView {
                 class="input textarea"
                 id=editing.id()
                 rows="8"
+                data-kept=move || if no_room.get() { "no" } else { "yes" }
                 prop:value=move || editing.shown()
                 aria-describedby=format!("{}-error", editing.id())
                 on:input=move |event| {
                     editing.typing(Some(event_target_value(&event)));
-                    keep();
+                    if let Some(kept) = kept_as.try_with_value(|name| editing.keep(name)) {
+                        no_room.set(!kept);
+                    }
                 }
                 on:keydown=move |event| match event.key().as_str() {
-                    "Escape" => cancel(),
+                    "Escape" => leave(),
                     "Enter" if event.ctrl_key() || event.meta_key() => finish(),
                     _ => {}
                 }
             ></textarea>
+            <p class="field-error" role="alert">{move || no_room.get().then_some(NO_ROOM)}</p>
             <div class="actions">
                 <button type="button" class="button primary" on:click=move |_| finish()>"Save"</button>
                 <button type="button" class="button quiet" on:click=move |_| cancel()>"Cancel"</button>
@@ -618,23 +648,34 @@ fn Several(editing: Editing, to: Kind) -> impl IntoView {
 /// A word that is no tag yet, made and put on the record at once.
 #[component]
 fn NewTag(editing: Editing, chosen: Memo<Vec<RecordId>>) -> impl IntoView {
-    let word = RwSignal::new(String::new());
+    let records = editing.records;
+    let word = Unsent::new(&format!("{}-new", editing.id()));
     let add = move |event: leptos::ev::SubmitEvent| {
         event.prevent_default();
-        let title = word.get_untracked().trim().to_owned();
+        let title = word.peek().trim().to_owned();
         if title.is_empty() {
             return;
         }
-        let tag = Key::new(Kind::Tag, RecordId(Uuid::now_v7()));
+        // A word that is a tag already is that tag.
+        let lower = format::lower(&title);
+        let is_it = |key: &&Key| records.peek(**key).is_some_and(|tag| format::lower(&title_of(&tag)) == lower);
+        let known = records.peek_kind(Kind::Tag).iter().find(is_it).map(|key| key.id);
+        let tag = known.unwrap_or_else(|| RecordId(Uuid::now_v7()));
         let mut ids = chosen.get_untracked();
-        ids.push(tag.id);
-        ids.sort();
-        let drafts = vec![
-            Draft::create(Kind::Tag, tag.id).with("title", title),
-            Draft::set(editing.key, editing.spec.name, Value::from(ids)),
-        ];
-        match editing.records.act(drafts) {
-            Ok(()) => word.set(String::new()),
+        let mut drafts = Vec::new();
+        if known.is_none() {
+            drafts.push(Draft::create(Kind::Tag, tag).with("title", title));
+        }
+        if !ids.contains(&tag) {
+            ids.push(tag);
+            ids.sort();
+            drafts.push(Draft::set(editing.key, editing.spec.name, Value::from(ids)));
+        }
+        match records.act(drafts) {
+            Ok(()) => {
+                word.sent();
+                editing.fault.set(None);
+            }
             Err(reasons) => editing.fault.set(Some(in_words(reasons))),
         }
     };
@@ -645,11 +686,12 @@ fn NewTag(editing: Editing, chosen: Memo<Vec<RecordId>>) -> impl IntoView {
                     class="input"
                     aria-label="New tag"
                     placeholder="New tag"
-                    maxlength="50"
+                    data-kept=move || word.is_kept()
                     prop:value=move || word.get()
-                    on:input=move |event| word.set(event_target_value(&event))
+                    on:input=move |event| word.write(event_target_value(&event))
                 />
                 <button type="submit" class="button quiet">"Add tag"</button>
+                <p class="field-error" role="alert">{move || word.says()}</p>
             </form>
         </Show>
     }
@@ -695,7 +737,7 @@ fn as_value(items: Vec<Item>) -> Value {
 fn Checklist(editing: Editing) -> impl IntoView {
     let list = Memo::new(move |_| editing.record.with(|record| items(record.as_deref())));
     let ids = Memo::new(move |_| list.with(|list| list.iter().map(|item| item.id.clone()).collect::<Vec<_>>()));
-    let new = RwSignal::new(String::new());
+    let new = Unsent::new(&format!("{}-new", editing.id()));
     let change = move |edit: &dyn Fn(&mut Vec<Item>)| {
         let mut items = list.get_untracked();
         edit(&mut items);
@@ -703,10 +745,10 @@ fn Checklist(editing: Editing) -> impl IntoView {
     };
     let add = move |event: leptos::ev::SubmitEvent| {
         event.prevent_default();
-        let text = new.get_untracked().trim().to_owned();
+        let text = new.peek().trim().to_owned();
         let id = Uuid::now_v7().to_string();
         if !text.is_empty() && change(&|items| items.push(Item { id: id.clone(), text: text.clone(), done: false })) {
-            new.set(String::new());
+            new.sent();
         }
     };
     view! {
@@ -758,11 +800,12 @@ fn Checklist(editing: Editing) -> impl IntoView {
                     class="input"
                     aria-label="New checklist entry"
                     placeholder="New entry"
-                    maxlength="500"
+                    data-kept=move || new.is_kept()
                     prop:value=move || new.get()
-                    on:input=move |event| new.set(event_target_value(&event))
+                    on:input=move |event| new.write(event_target_value(&event))
                 />
                 <button type="submit" class="button quiet">"Add entry"</button>
+                <p class="field-error" role="alert">{move || new.says()}</p>
             </form>
         </Show>
     }

@@ -3,7 +3,7 @@
 use crate::app::components::editors::in_words;
 use crate::app::components::marks::RecordMark;
 use crate::app::components::people::member_name;
-use crate::app::dom;
+use crate::app::components::unsent::Unsent;
 use crate::app::format;
 use crate::app::records::{Draft, use_records};
 use crate::model::catalog::Kind;
@@ -79,14 +79,9 @@ fn OneComment(key: Key) -> impl IntoView {
 #[component]
 fn NewComment(task: Key) -> impl IntoView {
     let records = use_records();
-    let text = RwSignal::new(String::new());
+    let id = format!("comment-{}", task.id);
+    let text = Unsent::new(&id);
     let fault = RwSignal::new(None::<String>);
-    let kept_as = StoredValue::new(records.draft_name(&format!("comment-{}", task.id)));
-    Effect::new(move || {
-        if let Some(kept) = kept_as.with_value(|name| dom::kept(name)) {
-            text.set(kept);
-        }
-    });
     let may = {
         let task = records.get(task);
         let actor = records.actor();
@@ -99,7 +94,7 @@ fn NewComment(task: Key) -> impl IntoView {
         }
     };
     let send = move || {
-        let words = text.get_untracked().trim().to_owned();
+        let words = text.peek().trim().to_owned();
         if words.is_empty() {
             fault.set(Some("Write something first.".to_owned()));
             return;
@@ -107,14 +102,12 @@ fn NewComment(task: Key) -> impl IntoView {
         let draft = Draft::create(Kind::Comment, RecordId(Uuid::now_v7())).with("task", task.id).with("text", words);
         match records.act(vec![draft]) {
             Ok(()) => {
-                text.set(String::new());
-                kept_as.with_value(|name| dom::keep(name, ""));
+                text.sent();
                 fault.set(None);
             }
             Err(reasons) => fault.set(Some(in_words(reasons))),
         }
     };
-    let id = format!("comment-{}", task.id);
     let label_for = id.clone();
     view! {
         <Show when=may>
@@ -128,14 +121,9 @@ fn NewComment(task: Key) -> impl IntoView {
                     id=id.clone()
                     rows="3"
                     placeholder="Write a comment"
-                    maxlength="10000"
-                    data-kept="yes"
+                    data-kept=move || text.is_kept()
                     prop:value=move || text.get()
-                    on:input=move |event| {
-                        let words = event_target_value(&event);
-                        kept_as.with_value(|name| dom::keep(name, &words));
-                        text.set(words);
-                    }
+                    on:input=move |event| text.write(event_target_value(&event))
                     on:keydown=move |event| {
                         if event.key() == "Enter" && (event.ctrl_key() || event.meta_key()) {
                             event.prevent_default();
@@ -143,6 +131,7 @@ fn NewComment(task: Key) -> impl IntoView {
                         }
                     }
                 ></textarea>
+                <p class="field-error" role="alert">{move || text.says()}</p>
                 <p class="field-error" role="alert">{move || fault.get()}</p>
                 <div class="actions"><button type="submit" class="button primary">"Comment"</button></div>
             </form>

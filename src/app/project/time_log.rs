@@ -1,8 +1,10 @@
-//! Time people spent on a task. Entries are added, never overwritten.
+//! Time people spent on a task. Entries are added, never overwritten; an unfinished one is kept in this browser.
 
 use crate::app::components::editors::in_words;
 use crate::app::components::marks::RecordMark;
 use crate::app::components::people::member_name;
+use crate::app::components::unsent::Unsent;
+use crate::app::dom;
 use crate::app::format;
 use crate::app::records::{Draft, use_records};
 use crate::model::catalog::Kind;
@@ -83,28 +85,31 @@ fn NewEntry(task: Key) -> impl IntoView {
             .zip(scope)
             .is_some_and(|(actor, scope)| crate::model::permission::may_create(&actor, Kind::TimeLog.spec(), scope))
     };
-    let day = RwSignal::new(String::new());
-    let minutes = RwSignal::new(String::new());
-    let note = RwSignal::new(String::new());
+    let unsent = |part: &str| Unsent::new(&format!("time-{part}-{}", task.id));
+    let (day, minutes, note) = (unsent("day"), unsent("minutes"), unsent("note"));
+    Effect::new(move || day.suggest(dom::today()));
     let fault = RwSignal::new(None::<String>);
     let add = move |event: leptos::ev::SubmitEvent| {
         event.prevent_default();
-        let Ok(spent) = minutes.get_untracked().trim().parse::<i64>() else {
-            fault.set(Some("Minutes are a whole number, such as 45.".to_owned()));
+        let Some(spent) = format::read_minutes(&minutes.peek()) else {
+            fault.set(Some("Enter whole minutes, such as 45, or hours, such as 1h 30m.".to_owned()));
             return;
         };
+        let on = day.peek();
         let mut draft = Draft::create(Kind::TimeLog, RecordId(Uuid::now_v7()))
             .with("task", task.id)
-            .with("day", day.get_untracked())
+            .with("day", on.clone())
             .with("minutes", spent);
-        let words = note.get_untracked().trim().to_owned();
+        let words = note.peek().trim().to_owned();
         if !words.is_empty() {
             draft = draft.with("note", words);
         }
         match records.act(vec![draft]) {
             Ok(()) => {
-                minutes.set(String::new());
-                note.set(String::new());
+                for part in [day, minutes, note] {
+                    part.sent();
+                }
+                day.suggest(on);
                 fault.set(None);
             }
             Err(reasons) => fault.set(Some(in_words(reasons))),
@@ -113,10 +118,11 @@ fn NewEntry(task: Key) -> impl IntoView {
     view! {
         <Show when=may>
             <form class="time-form" on:submit=add>
-                <label>"Day" <input class="input" type="date" required prop:value=move || day.get() on:input=move |event| day.set(event_target_value(&event))/></label>
-                <label>"Minutes" <input class="input" type="number" min="1" max="1440" required prop:value=move || minutes.get() on:input=move |event| minutes.set(event_target_value(&event))/></label>
-                <label>"Note" <input class="input" maxlength="500" prop:value=move || note.get() on:input=move |event| note.set(event_target_value(&event))/></label>
+                <label>"Day" <input class="input" type="date" required prop:value=move || day.get() on:input=move |event| day.write(event_target_value(&event))/></label>
+                <label>"Minutes" <input class="input" required placeholder="45 or 1h 30m" data-kept=move || minutes.is_kept() prop:value=move || minutes.get() on:input=move |event| minutes.write(event_target_value(&event))/></label>
+                <label>"Note" <input class="input" data-kept=move || note.is_kept() prop:value=move || note.get() on:input=move |event| note.write(event_target_value(&event))/></label>
                 <button type="submit" class="button">"Log time"</button>
+                <p class="field-error" role="alert">{move || note.says().or(minutes.says())}</p>
                 <p class="field-error" role="alert">{move || fault.get()}</p>
             </form>
         </Show>
