@@ -21,6 +21,25 @@ pub struct Me {
     pub memberships: Vec<Membership>,
     /// Who they are in the workspace this browser shows; `None` while they belong to none.
     pub viewer: Option<Viewer>,
+    /// Whether they were a member of another workspace before.
+    #[serde(default)]
+    pub left: bool,
+}
+
+impl Me {
+    /// Where somebody goes who has just signed in or made an account: to the page they came for, if it is one of this site, or
+    /// else to their dashboard, and without a workspace to where one begins.
+    pub fn goes_to(&self, came_for: &str) -> String {
+        // A browser takes `//elsewhere` for another site's, and leaves out tabs and line ends on its way to that.
+        let own = came_for.starts_with('/')
+            && !came_for.starts_with("//")
+            && came_for.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\');
+        match self.viewer {
+            _ if own && came_for != "/" => came_for.to_owned(),
+            Some(_) => "/".to_owned(),
+            None => "/workspaces".to_owned(),
+        }
+    }
 }
 
 /// One workspace somebody belongs to.

@@ -8,6 +8,7 @@ use crate::api::workspace::{AcceptInvitation, CreateWorkspace, SwitchWorkspace, 
 use crate::app::dom;
 use crate::app::format;
 use crate::app::records::{Leaving, Memory, Records, use_records};
+use crate::model::id::WorkspaceId;
 use leptos::ev::SubmitEvent;
 use leptos::html::Button;
 use leptos::prelude::*;
@@ -15,13 +16,15 @@ use leptos::server_fn::ServerFn;
 use leptos_meta::Title;
 use leptos_router::hooks::{use_params_map, use_query_map};
 
-/// Where to go after signing in: a path of this site, from the address.
-fn next_path() -> Memo<String> {
+/// What people came for before they were asked to sign in, from the address: a page, or the invitation they make an account
+/// with.
+fn came_for() -> Memo<String> {
     let query = use_query_map();
     Memo::new(move |_| {
-        let next = query.with(|query| query.get("next")).unwrap_or_default();
-        // `//elsewhere` would be another site.
-        if next.starts_with('/') && !next.starts_with("//") && !next.contains('\\') { next } else { "/".to_owned() }
+        query.with(|query| match query.get("invitation") {
+            Some(token) => format!("/invitation/{token}"),
+            None => query.get("next").unwrap_or_else(|| "/".to_owned()),
+        })
     })
 }
 
@@ -135,10 +138,15 @@ fn Door(title: &'static str, children: Children) -> impl IntoView {
 #[component]
 pub fn SignInPage() -> impl IntoView {
     let action = ServerAction::<SignIn>::new();
-    let next = next_path();
-    load_when_done(action, move |me| if me.viewer.is_some() { next.get_untracked() } else { "/workspaces".to_owned() });
+    let next = came_for();
+    load_when_done(action, move |me| me.goes_to(&next.get_untracked()));
     let error = says(action);
-    let sign_up = move || format!("/sign-up?next={}", next.get());
+    let sign_up = move || {
+        next.with(|next| match next.strip_prefix("/invitation/") {
+            Some(token) => format!("/sign-up?invitation={token}"),
+            None => format!("/sign-up?next={next}"),
+        })
+    };
     view! {
         <Door title="Sign in">
             <ActionForm action attr:class="stack">
@@ -157,14 +165,10 @@ pub fn SignInPage() -> impl IntoView {
 #[component]
 pub fn SignUpPage() -> impl IntoView {
     let action = ServerAction::<SignUp>::new();
-    let next = next_path();
+    let next = came_for();
     let query = use_query_map();
     let token = Memo::new(move |_| query.with(|query| query.get("invitation")));
-    load_when_done(action, move |me| match token.get_untracked() {
-        Some(token) => format!("/invitation/{token}"),
-        None if me.viewer.is_some() => next.get_untracked(),
-        None => "/workspaces".to_owned(),
-    });
+    load_when_done(action, move |me| me.goes_to(&next.get_untracked()));
     let error = says(action);
     let sign_in = move || format!("/sign-in?next={}", next.get());
     view! {
@@ -301,6 +305,7 @@ pub fn WorkspacesPage() -> impl IntoView {
             <Suspense fallback=|| view! { <p>"Looking up your workspaces …"</p> }>
                 {move || Suspend::new(async move {
                     let names = match who.await {
+                        Ok(Some(me)) if me.memberships.is_empty() => return view! { <Nowhere me/> }.into_any(),
                         Ok(Some(me)) => Ok(names_of(&me)),
                         Ok(None) => Err(ApiError::SignedOut),
                         // Offline, this device still knows what it knew.
@@ -309,9 +314,6 @@ pub fn WorkspacesPage() -> impl IntoView {
                             .ok_or(error),
                     };
                     match names {
-                        Ok(names) if names.is_empty() => view! {
-                            <p>"You are in no workspace yet. Make one below, or ask somebody to invite you."</p>
-                        }.into_any(),
                         Ok(names) => view! {
                             <ul class="choices">
                                 {names.into_iter().map(|name| {
@@ -369,6 +371,30 @@ pub fn WorkspacesPage() -> impl IntoView {
                 <p><a href="/">"Back to the dashboard"</a></p>
             </Show>
         </Door>
+    }
+    .into_any()
+}
+
+/// Where the question before a switch can be left.
+const STAY_ID: &str = "stay-here";
+
+fn choice_id(workspace: WorkspaceId) -> String {
+    format!("to-{workspace}")
+}
+
+/// What somebody reads who is signed in and in no workspace.
+#[component]
+fn Nowhere(me: Me) -> impl IntoView {
+    let says = match me.left {
+        true => "You are in no workspace any more. Ask somebody to invite you again, or make one below.",
+        false => "You are in no workspace yet. Make one below, or ask somebody to invite you.",
+    };
+    view! {
+        <div class="stack">
+            <p>{says}</p>
+            <p class="quiet-text">"You are signed in as " {me.email} "."</p>
+            <SignOut/>
+        </div>
     }
     .into_any()
 }

@@ -1,6 +1,7 @@
 //! What stands around every page of somebody who is signed in: the header with the one quiet sync state, the navigation,
 //! what was just said, and the slots for what the device has to announce.
 
+use crate::api::seed::Seed;
 use crate::app::dom;
 use crate::app::records::{Link, Memory, use_records};
 use crate::app::theme::{Theme, ThemeChoice};
@@ -9,7 +10,7 @@ use crate::model::record::Key;
 use leptos::prelude::*;
 use leptos::wasm_bindgen::JsCast;
 use leptos_meta::Title;
-use leptos_router::components::{A, Outlet, Redirect};
+use leptos_router::components::{A, Outlet};
 use leptos_router::hooks::use_location;
 
 /// Header, navigation and the page in between.
@@ -68,13 +69,21 @@ fn panel_of(path: &str) -> Option<&str> {
     path.split('/').filter(|part| !part.is_empty()).skip(2).last()
 }
 
-/// Somebody who is not signed in is sent to do so, and comes back afterwards.
+/// Somebody who is not signed in is sent to do so, and comes back afterwards; somebody who is, to where a workspace begins.
 #[component]
 fn SignInFirst() -> impl IntoView {
     let path = use_location().pathname.get_untracked();
-    let to = if path == "/" { "/sign-in".to_owned() } else { format!("/sign-in?next={path}") };
+    let to = match path.as_str() {
+        // The server has a seed for whoever is signed in, also where it is empty because they are in no workspace.
+        _ if cfg!(feature = "ssr") && use_context::<Seed>().is_some() => "/workspaces".to_owned(),
+        "/" => "/sign-in".to_owned(),
+        _ => format!("/sign-in?next={path}"),
+    };
+    #[cfg(feature = "ssr")]
+    leptos_axum::redirect(&to);
+    // The browser does not know who is signed in; the server does, and sends it on.
+    Effect::new(move || dom::load(&path));
     view! {
-        <Redirect path=to.clone()/>
         <main class="alone">
             <p><a href=to>"Sign in to go on"</a></p>
         </main>

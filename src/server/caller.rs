@@ -7,12 +7,13 @@ use crate::server::accounts::token::Token;
 use crate::server::config::CallerFrom;
 use crate::server::errors::status;
 use crate::server::state::{AppState, Place};
-use axum::extract::ConnectInfo;
-use axum::http::header::{ACCEPT, SET_COOKIE, USER_AGENT};
+use axum::extract::{ConnectInfo, Query};
+use axum::http::header::{ACCEPT, REFERER, SET_COOKIE, USER_AGENT};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderValue};
+use axum::http::{HeaderMap, HeaderValue, Uri};
 use leptos::prelude::use_context;
 use leptos_axum::ResponseOptions;
+use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 /// The caller of a server function.
@@ -64,6 +65,13 @@ impl Caller {
     /// Hands the browser a cookie.
     pub fn set_cookie(&self, cookie: HeaderValue) {
         self.response.append_header(SET_COOKIE, cookie);
+    }
+
+    /// What this is in the address of the page a form was posted from.
+    pub fn page_query(&self, name: &str) -> Option<String> {
+        let page: Uri = text(&self.parts.headers, REFERER.as_str()).parse().ok()?;
+        let Query(mut query) = Query::<BTreeMap<String, String>>::try_from_uri(&page).ok()?;
+        query.remove(name)
     }
 
     /// Sends a form that was posted without a script on to a page.

@@ -1,8 +1,9 @@
 //! `/api/sign-up`, `/api/sign-in`, `/api/sign-out`, `/api/me`, `/api/session/…`, `/api/password/change`.
 
-use crate::app::{ATTEMPTS_MAX, Browser, Device, PASSWORD, TestApp, refusal};
+use crate::app::{ATTEMPTS_MAX, Browser, Device, PASSWORD, TestApp, refusal, text};
 use tidemark::api::ApiError;
 use tidemark::api::account::{Me, SessionId, SignedIn};
+use tidemark::model::choice::Role;
 use tidemark::sync::wire::{FromDevice, FromServer, Refusal};
 
 #[tokio::test]
@@ -228,4 +229,61 @@ async fn one_sees_where_one_is_signed_in_and_ends_it_there() {
     assert_eq!(list(&ada).await.iter().map(|one| one.here).collect::<Vec<_>>(), [true]);
     assert_eq!(list(&eve).await.len(), 1);
     assert_eq!(app.browser().call::<Vec<SignedIn>>("session/list", &[]).await, Err(ApiError::SignedOut));
+}
+
+#[tokio::test]
+async fn without_a_script_one_comes_to_what_one_came_for() {
+    let app = TestApp::start().await;
+    let ada = [("name", "Ada"), ("email", "ada@example.org"), ("password", PASSWORD)];
+    let mut browser = app.browser();
+    assert_eq!(browser.visit("/").await, "/sign-in");
+    assert_eq!(browser.visit("/notes").await, "/sign-in?next=/notes");
+    assert_eq!(browser.submit("/sign-up?next=/", "sign-up", &ada).await, "/workspaces");
+    // Whoever is signed in is not asked to sign in, whatever page they open.
+    assert_eq!(browser.visit("/").await, "/workspaces");
+    assert_eq!(browser.visit("/notes").await, "/workspaces");
+    assert_eq!(browser.submit("/workspaces", "workspace/create", &[("name", "Harbour works")]).await, "/");
+
+    let ada = ada.get(1..).unwrap();
+    for (page, sent_to) in [
+        ("/sign-in", "/"),
+        ("/sign-in?next=/project/x", "/project/x"),
+        ("/sign-in?next=%2Fproject%2Fx&__err=a", "/project/x"),
+        ("/sign-in?next=//elsewhere.example", "/"),
+        ("/sign-in?next=/%5Celsewhere.example", "/"),
+        ("/sign-in?next=/%09/elsewhere.example", "/"),
+        ("/sign-in?next=/%0d%0aset-cookie:a", "/"),
+        ("/sign-in?next=/%C3%A4", "/"),
+        ("/sign-in?next=https://elsewhere.example", "/"),
+    ] {
+        assert_eq!(app.browser().submit(page, "sign-in", ada).await, sent_to, "{page}");
+    }
+
+    let owner: Option<Me> = browser.call("me", &[]).await.unwrap();
+    let member = owner.unwrap().viewer.unwrap().member;
+    let form = [("member", &*member.to_string()), ("role", "member")];
+    let invited: tidemark::api::workspace::Invited = browser.call("invitation/create", &form).await.unwrap();
+    let token = invited.path.strip_prefix("/invitation/").unwrap();
+    let form = [("name", "Bob"), ("email", "bob@example.org"), ("password", PASSWORD), ("invitation", token)];
+    let mut bob = app.browser();
+    assert_eq!(bob.submit(&format!("/sign-up?invitation={token}"), "sign-up", &form).await, invited.path);
+    let next = format!("/sign-in?next={}", invited.path);
+    let form = [("email", "bob@example.org"), ("password", PASSWORD)];
+    assert_eq!(bob.submit(&next, "sign-in", &form).await, invited.path);
+}
+
+#[tokio::test]
+async fn somebody_who_was_removed_reads_so_and_who_they_are() {
+    let app = TestApp::start().await;
+    let (ada, as_ada) = app.owner("Ada").await;
+    let (bob, as_bob) = app.member_of(&ada, as_ada, "Bob", Role::Member).await;
+    let gone = [("member", &*as_ada.to_string()), ("remove", &*as_bob.to_string())];
+    ada.call::<()>("member/remove", &gone).await.unwrap();
+    assert_eq!(bob.visit("/projects").await, "/workspaces");
+    let page = text(bob.get("/workspaces").await).await;
+    for words in ["You are in no workspace any more.", "bob@example.org", "Sign out"] {
+        assert!(page.contains(words), "{words}: {page}");
+    }
+    let new = text(app.person("Cid").await.get("/workspaces").await).await;
+    assert!(new.contains("You are in no workspace yet."), "{new}");
 }

@@ -236,6 +236,28 @@ impl Browser<'_> {
         self.app.ask(request.body(Body::from(body)).unwrap(), self.address).await
     }
 
+    /// Posts a form from a page as a browser without scripts does, keeps the cookie, and returns where it is sent.
+    pub async fn submit(&mut self, page: &str, endpoint: &str, form: &[(&str, &str)]) -> String {
+        let origin = self.app.origin();
+        let request = self
+            .request("POST", &format!("/api/{endpoint}"))
+            .header("origin", &origin)
+            .header("referer", format!("{origin}{page}"))
+            .header("content-type", "application/x-www-form-urlencoded")
+            .header("accept", "text/html");
+        let response = self.app.ask(request.body(Body::from(form_body(form))).unwrap(), self.address).await;
+        if let Some(cookie) = response.headers().get("set-cookie") {
+            self.cookie = cookie.to_str().unwrap().split(';').next().map(str::to_owned);
+        }
+        sent_to(&response)
+    }
+
+    /// Opens a page and returns where it sends on to.
+    pub async fn visit(&self, path: &str) -> String {
+        let request = self.request("GET", path).header("accept", "text/html").body(Body::empty()).unwrap();
+        sent_to(&self.app.ask(request, self.address).await)
+    }
+
     pub async fn get(&self, path: &str) -> Response<Body> {
         self.app.ask(self.request("GET", path).body(Body::empty()).unwrap(), self.address).await
     }
@@ -247,6 +269,11 @@ impl Browser<'_> {
             None => request,
         }
     }
+}
+
+fn sent_to(response: &Response<Body>) -> String {
+    assert_eq!(response.status(), StatusCode::FOUND);
+    response.headers()["location"].to_str().unwrap().to_owned()
 }
 
 pub async fn text(response: Response<Body>) -> String {

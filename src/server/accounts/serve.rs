@@ -54,7 +54,11 @@ pub async fn sign_up(
         };
         let verified = state.accounts.create(name, email, password, token.as_ref(), now_ms).await?;
         tracing::info!(account.id = %verified.account.id, "An account was made.");
-        signed_in(&caller, verified).await
+        let came_for = match token {
+            Some(token) => Some(format!("/invitation/{}", token.reveal())),
+            None => caller.page_query("next"),
+        };
+        signed_in(&caller, verified, came_for).await
     })
     .await
 }
@@ -68,22 +72,23 @@ pub async fn sign_in(email: String, password: String) -> Result<Me, ApiError> {
             return Err(ApiError::WrongPassword);
         }
         let verified = caller.state.accounts.verify(&email, password).await?;
-        signed_in(&caller, verified).await
+        signed_in(&caller, verified, caller.page_query("next")).await
     })
     .await
 }
 
 /// Signs an account in on the caller's browser. A session it already had there ends, so that a token is never inherited.
-async fn signed_in(caller: &Caller, verified: Verified) -> Result<Me, ApiError> {
+async fn signed_in(caller: &Caller, verified: Verified, came_for: Option<String>) -> Result<Me, ApiError> {
     let state = &caller.state;
     if let Ok(old) = caller.session().await {
         end(state, &old).await?;
     }
     let token = state.accounts.start_session(&verified, &caller.label(), state.core.now_ms()).await?;
     caller.set_cookie(token.set_cookie()?);
-    caller.then_show("/");
     let session = state.accounts.session(&token, state.core.now_ms()).await?.ok_or(ApiError::Failed)?;
-    who_is(state, &session).await
+    let me = who_is(state, &session).await?;
+    caller.then_show(&me.goes_to(&came_for.unwrap_or_default()));
+    Ok(me)
 }
 
 /// See `api::account::sign_out`.
@@ -202,8 +207,12 @@ pub async fn me() -> Result<Option<Me>, ApiError> {
 /// `Failed`.
 pub async fn who_is(state: &AppState, session: &Session) -> Result<Me, ApiError> {
     let mut memberships = Vec::new();
+    let mut left = false;
     for place in state.accounts.memberships(session.account.id).await? {
-        let Some(role) = state.core.role(place.workspace, place.member).await? else { continue };
+        let Some(role) = state.core.role(place.workspace, place.member).await? else {
+            left |= place.removed_ms.is_some();
+            continue;
+        };
         let Some(workspace) = state.core.store().workspace(place.workspace).await? else { continue };
         memberships.push(Membership {
             workspace: workspace.id,
@@ -227,7 +236,7 @@ pub async fn who_is(state: &AppState, session: &Session) -> Result<Me, ApiError>
             .collect(),
     });
     let Account { id, name, email } = session.account.clone();
-    Ok(Me { account: id, name, email, memberships, viewer })
+    Ok(Me { account: id, name, email, memberships, viewer, left })
 }
 
 /// See `api::workspace::create_workspace`.
