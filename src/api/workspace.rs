@@ -22,6 +22,8 @@ pub struct Invited {
 /// What an invitation offers, as shown before it is accepted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Invitation {
+    /// Which workspace.
+    pub workspace: WorkspaceId,
     /// The workspace's name.
     pub workspace_name: String,
     /// Who invites.
@@ -137,7 +139,8 @@ pub async fn withdraw_invitation(
     crate::server::accounts::serve::withdraw_invitation(member, invitation).await
 }
 
-/// Uses an invitation up: whoever is signed in becomes a member, and this browser shows the workspace.
+/// Uses an invitation up: whoever is signed in becomes a member, and this browser shows the workspace. Whoever is one already
+/// uses nothing up.
 ///
 /// # Errors
 /// `SignedOut`, `InvitationGone`, `InvitationForAnother`, `TooFast`.

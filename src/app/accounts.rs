@@ -224,6 +224,22 @@ pub fn InvitationPage() -> impl IntoView {
                             </p>
                             <p class="quiet-text">"The link works until " {format::instant(offer.expires_ms)} "."</p>
                             {match person {
+                                Some(person) if person.memberships.iter().any(|place| place.workspace == offer.workspace) => {
+                                    let shown = person.viewer.is_some_and(|viewer| viewer.workspace == offer.workspace);
+                                    let (to, says) = if shown { ("/", "To the dashboard") } else { ("/workspaces", "To your workspaces") };
+                                    view! {
+                                        <div class="stack">
+                                            <p>"You are in this workspace already."</p>
+                                            <a class="button primary wide" href=to>{says}</a>
+                                        </div>
+                                    }.into_any()
+                                }
+                                Some(person) if offer.email.as_ref().is_some_and(|email| *email != format::lower(person.email.trim())) => view! {
+                                    <div class="stack">
+                                        <p>"It is for " {offer.email} ". You are signed in as " {person.email} "."</p>
+                                        <a class="button primary wide" href=format!("/sign-in?next=/invitation/{token}")>"Use another account"</a>
+                                    </div>
+                                }.into_any(),
                                 Some(person) => view! {
                                     <ActionForm action attr:class="stack">
                                         <input type="hidden" name="token" value=token/>

@@ -35,6 +35,27 @@ async fn an_invitation_makes_one_person_a_member_once() {
 }
 
 #[tokio::test]
+async fn somebody_who_belongs_already_uses_no_invitation_up() {
+    let app = TestApp::start().await;
+    let (ada, as_ada) = app.owner("Ada").await;
+    let invited: Invited =
+        ada.call("invitation/create", &[("member", &as_ada.to_string()), ("role", "viewer")]).await.unwrap();
+    let me: Me = ada.call("invitation/accept", &[("token", token(&invited))]).await.unwrap();
+    assert_eq!(
+        me.memberships.iter().map(|place| (place.member, place.role)).collect::<Vec<_>>(),
+        [(as_ada, Role::Owner)]
+    );
+
+    let bob = app.person("Bob").await;
+    let seen: Invitation = bob.call("invitation/look", &[("token", token(&invited))]).await.unwrap();
+    assert_eq!(seen.workspace, me.memberships[0].workspace);
+    let me: Me = bob.call("invitation/accept", &[("token", token(&invited))]).await.unwrap();
+    assert_eq!(me.memberships.iter().map(|place| place.role).collect::<Vec<_>>(), [Role::Viewer]);
+    // Nor is anything lost by doing it twice.
+    assert!(bob.call::<Me>("invitation/accept", &[("token", token(&invited))]).await.is_ok());
+}
+
+#[tokio::test]
 async fn an_invitation_for_an_address_is_for_nobody_else() {
     let app = TestApp::start().await;
     let (ada, as_ada) = app.owner("Ada").await;

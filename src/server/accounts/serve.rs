@@ -382,6 +382,7 @@ pub async fn invitation(token: String) -> Result<Invitation, ApiError> {
             return Err(ApiError::InvitationGone);
         }
         Ok(Invitation {
+            workspace: workspace.id,
             workspace_name: workspace.name,
             by,
             role: found.role,
@@ -423,12 +424,19 @@ async fn usable(
     Ok(invitation)
 }
 
-/// Uses an invitation up. Cut short in between, the same account can do it again and becomes the same member.
+/// Uses an invitation up, unless they belong to its workspace already. Cut short in between, the same account can do it again
+/// and becomes the same member.
 ///
 /// # Errors
 /// `InvitationGone`, `InvitationForAnother`.
 pub async fn accept(state: &AppState, account: &Account, token: &Token) -> Result<MemberId, ApiError> {
     let invitation = usable(state, token, Some(account.id), &account.email).await?;
+    let places = state.accounts.memberships(account.id).await?;
+    if let Some(place) = places.iter().find(|place| place.workspace == invitation.workspace)
+        && state.core.role(place.workspace, place.member).await?.is_some()
+    {
+        return Ok(place.member);
+    }
     let now_ms = state.core.now_ms();
     let (member, unfinished) = match state.accounts.claim(token, account.id, now_ms).await? {
         Claim::Now(member) => (member, true),
