@@ -283,14 +283,24 @@ pub fn WorkspacesPage() -> impl IntoView {
     let current = move || viewer.with(|viewer| viewer.as_ref().map(|viewer| viewer.workspace));
     let waiting = records.status();
     let asked = RwSignal::new(None::<WorkspaceName>);
-    let stay_here = NodeRef::<Button>::new();
     let exported = RwSignal::new(false);
+    let stay = move || {
+        if let Some(to) = asked.get_untracked() {
+            asked.set(None);
+            dom::focus(choice_id(to.id));
+        }
+    };
     let memory_only = move || waiting.with(|status| status.memory == Memory::MemoryOnly);
     let question = move || {
         asked.get().map(|to| {
             let (workspace, title) = (to.id, to.name);
             view! {
-                <div class="banner" role="group" aria-label="Edits wait to be sent">
+                <div
+                    class="banner"
+                    role="group"
+                    aria-label="Edits wait to be sent"
+                    on:keydown=move |event| if event.key() == "Escape" { stay() }
+                >
                     <p>"What should become of them before “" {title} "” opens?"</p>
                     <div class="actions">
                         <Show when=move || !memory_only() || exported.get()>
@@ -307,10 +317,7 @@ pub fn WorkspacesPage() -> impl IntoView {
                                 exported.set(true);
                             }
                         }>"Export to a file"</button>
-                        <button node_ref=stay_here type="button" class="button quiet" on:click=move |_| {
-                            asked.set(None);
-                            dom::focus_first(vec![".choices button".to_owned()]);
-                        }>"Stay here"</button>
+                        <button id=STAY_ID type="button" class="button quiet" on:click=move |_| stay()>"Stay here"</button>
                     </div>
                 </div>
             }
@@ -334,20 +341,20 @@ pub fn WorkspacesPage() -> impl IntoView {
                             <ul class="choices">
                                 {names.into_iter().map(|name| {
                                     let here = current() == Some(name.id);
-                                    let (title, current_id) = (name.name.clone(), name.id.to_string());
+                                    let (title, current_id, id) = (name.name.clone(), name.id.to_string(), choice_id(name.id));
                                     // Before it leaves, and only where something waits: nobody is asked for nothing.
                                     let ask_first = move |event: SubmitEvent| {
                                         if !here && waiting.with_untracked(|status| status.waiting) > 0 {
                                             event.prevent_default();
                                             asked.set(Some(name.clone()));
-                                            dom::focus_button(stay_here);
+                                            dom::focus(STAY_ID.to_owned());
                                         }
                                     };
                                     view! {
                                         <li>
                                             <ActionForm action=switch on:submit:capture=ask_first>
                                                 <input type="hidden" name="workspace" value=current_id/>
-                                                <button type="submit" class="button wide">
+                                                <button id=id type="submit" class="button wide">
                                                     {title}
                                                     {here.then_some(" (open now)")}
                                                 </button>
