@@ -7,10 +7,11 @@ use crate::api::seed::WorkspaceName;
 use crate::api::workspace::{AcceptInvitation, CreateWorkspace, SwitchWorkspace, invitation};
 use crate::app::dom;
 use crate::app::format;
+use crate::app::pages::taking_over;
 use crate::app::records::{Leaving, Memory, Records, use_records};
 use crate::model::id::WorkspaceId;
 use leptos::ev::SubmitEvent;
-use leptos::html::Button;
+use leptos::html::{Button, H1};
 use leptos::prelude::*;
 use leptos::server_fn::ServerFn;
 use leptos_meta::Title;
@@ -114,9 +115,33 @@ pub(super) fn Input(
     .into_any()
 }
 
+/// Sends a form. While its answer is on the way another press does nothing; a button that is disabled would lose the focus.
+#[component]
+fn Submit(label: &'static str, pending: Memo<bool>) -> impl IntoView {
+    view! {
+        <button
+            type="submit"
+            class="button primary wide"
+            aria-disabled=move || pending.get().to_string()
+            on:click=move |event| if pending.get_untracked() {
+                event.prevent_default();
+            }
+        >{label}</button>
+    }
+    .into_any()
+}
+
 /// The page around a form of somebody who is not in a workspace yet.
 #[component]
 fn Door(title: &'static str, children: Children) -> impl IntoView {
+    let heading = NodeRef::<H1>::new();
+    let takes_over = taking_over();
+    // Keyboards and screen readers begin there after a link; where they begin on a page that was loaded, the browser knows.
+    Effect::new(move || {
+        if heading.get().is_some() && !takes_over {
+            dom::focus_first(vec![".alone h1".to_owned()]);
+        }
+    });
     view! {
         <Title text=title/>
         <main class="alone">
@@ -127,7 +152,7 @@ fn Door(title: &'static str, children: Children) -> impl IntoView {
                 </svg>
                 <span>"Tidemark"</span>
             </p>
-            <h1>{title}</h1>
+            <h1 node_ref=heading>{title}</h1>
             {children()}
         </main>
     }
@@ -153,7 +178,7 @@ pub fn SignInPage() -> impl IntoView {
                 <Input name="email" label="Email" sort="email" autocomplete="username" fault=fault_of(action, "email")/>
                 <Input name="password" label="Password" sort="password" autocomplete="current-password" fault=fault_of(action, "password")/>
                 <p class="field-error" role="alert">{move || error.get()}</p>
-                <button type="submit" class="button primary wide" disabled=move || action.pending().get()>"Sign in"</button>
+                <Submit label="Sign in" pending=action.pending()/>
             </ActionForm>
             <p class="quiet-text">"New here? " <a href=sign_up>"Make an account"</a></p>
         </Door>
@@ -186,7 +211,7 @@ pub fn SignUpPage() -> impl IntoView {
                 />
                 {move || token.get().map(|token| view! { <input type="hidden" name="invitation" value=token/> })}
                 <p class="field-error" role="alert">{move || error.get()}</p>
-                <button type="submit" class="button primary wide" disabled=move || action.pending().get()>"Make the account"</button>
+                <Submit label="Make the account" pending=action.pending()/>
             </ActionForm>
             <p class="quiet-text">"Have one already? " <a href=sign_in>"Sign in"</a></p>
         </Door>
@@ -388,7 +413,7 @@ pub fn WorkspacesPage() -> impl IntoView {
             <ActionForm action=make attr:class="stack">
                 <Input name="name" label="Name of the workspace" autocomplete="organization" fault=fault_of(make, "name")/>
                 <p class="field-error" role="alert">{move || error.get()}</p>
-                <button type="submit" class="button primary wide" disabled=move || make.pending().get()>"Make the workspace"</button>
+                <Submit label="Make the workspace" pending=make.pending()/>
             </ActionForm>
             <Show when=move || current().is_some()>
                 <p><a href="/">"Back to the dashboard"</a></p>

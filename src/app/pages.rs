@@ -98,7 +98,7 @@ pages! {
 }
 
 /// Whether a page that the server drew is being taken over.
-fn taking_over() -> bool {
+pub fn taking_over() -> bool {
     Owner::current_shared_context().is_some_and(|context| context.during_hydration())
 }
 
