@@ -219,14 +219,51 @@ impl Drag {
     }
 }
 
+/// Which widget of how many it is, counted from one.
+fn place_of(records: Records, key: Key) -> Option<(usize, usize)> {
+    let all = records.peek_children(records.peek(key)?.parent()?, Kind::Widget);
+    Some((all.iter().position(|widget| *widget == key)? + 1, all.len()))
+}
+
+/// Mends a focus that was lost by drawing the widgets anew, with one of the buttons of the widget at this place, or else of the
+/// last. Both are counted from one.
+fn focus_widget(place: usize, button: usize) {
+    dom::focus_first(vec![
+        format!(".widget:nth-child({place}) .widget-head button:nth-child({button})"),
+        format!(".widget:last-child .widget-head button:nth-child({button})"),
+        ".page-head button".to_owned(),
+    ]);
+}
+
 /// Moving, widening and taking away one widget, by buttons and so by keyboard.
 #[component]
 fn Arrange(key: Key, sort: Memo<Option<WidgetSort>>) -> impl IntoView {
     let records = use_records();
     let label = move || sort.get().map_or("Widget", WidgetSort::label);
     let shift = move |way: Way| {
-        if let Some(moved) = order::shift(records, key, way) {
-            records.act_or_tell(moved.there);
+        let Some((moved, (place, all))) = order::shift(records, key, way).zip(place_of(records, key)) else { return };
+        let (place, button) = match way {
+            Way::Back => (place - 1, 1),
+            Way::On => (place + 1, 2),
+        };
+        match records.act(moved.there) {
+            Ok(()) => {
+                focus_widget(place, button);
+                records.tell(format!("{}, {place} of {all}", untrack(label)), Some(moved.back));
+            }
+            Err(reasons) => records.tell(in_words(reasons), None),
+        }
+    };
+    let remove = move |_| {
+        // What it is called goes with it.
+        let says = format!("Removed “{}”.", untrack(label));
+        let (place, _) = place_of(records, key).unwrap_or_default();
+        match records.act(vec![Draft::Delete { key }]) {
+            Ok(()) => {
+                focus_widget(place, 4);
+                records.tell(says, Some(vec![Draft::Restore { key }]));
+            }
+            Err(reasons) => records.tell(in_words(reasons), None),
         }
     };
     let widen = move |_| {
@@ -238,12 +275,7 @@ fn Arrange(key: Key, sort: Memo<Option<WidgetSort>>) -> impl IntoView {
             <button type="button" class="icon-button" aria-label=move || format!("Move {} back", label()) on:click=move |_| shift(Way::Back)>"←"</button>
             <button type="button" class="icon-button" aria-label=move || format!("Move {} on", label()) on:click=move |_| shift(Way::On)>"→"</button>
             <button type="button" class="icon-button" aria-label=move || format!("Change the width of {}", label()) on:click=widen>"↔"</button>
-            <button type="button" class="icon-button" aria-label=move || format!("Remove {}", label()) on:click=move |_| {
-                match records.act(vec![Draft::Delete { key }]) {
-                    Ok(()) => records.tell(format!("Removed “{}”.", untrack(label)), Some(vec![Draft::Restore { key }])),
-                    Err(reasons) => records.tell(in_words(reasons), None),
-                }
-            }>"×"</button>
+            <button type="button" class="icon-button" aria-label=move || format!("Remove {}", label()) on:click=remove>"×"</button>
         </div>
     }
     .into_any()

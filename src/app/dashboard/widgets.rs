@@ -4,6 +4,7 @@ use crate::app::components::live::{rows, words};
 use crate::app::components::marks::{PriorityMark, Progress, RecordMark};
 use crate::app::dashboard::activity::RecentActivity;
 use crate::app::dashboard::sync_state::SyncState;
+use crate::app::dom;
 use crate::app::format;
 use crate::app::projects::{all_known, project_title};
 use crate::app::records::use_records;
@@ -12,11 +13,17 @@ use crate::model::choice::{Priority, ProjectState, Status, WidgetSort};
 use crate::model::id::RecordId;
 use crate::model::kinds::{Project, Task};
 use crate::model::record::Key;
+use crate::model::scope::Scope;
 use leptos::prelude::*;
+use std::sync::Arc;
 use uuid::Uuid;
 
 /// Rows a widget shows before it says how many more there are.
 pub const ROWS_MAX: usize = 8;
+
+/// Between one task marked as done and the next, milliseconds: by a double click nobody means two, and the next one has moved
+/// under the pointer.
+const DONE_APART_MS: f64 = 500.0;
 
 /// The inside of one widget.
 #[component]
@@ -52,26 +59,35 @@ fn More(count: Signal<usize>, href: &'static str) -> impl IntoView {
 fn MyTasks() -> impl IntoView {
     let records = use_records();
     let (tasks, known) = (records.my_tasks(), all_known(records));
+    let may = records.may_make(Kind::Project, Scope::Workspace);
+    let done_at_ms = StoredValue::new(f64::NEG_INFINITY);
     let count = Signal::derive(move || tasks.with(|tasks| tasks.len()));
     view! {
-        <Show
-            when=move || { count.get() > 0 || !known.get() }
-            fallback=|| view! { <p class="quiet-text">"No open task is yours. Open a " <a href="/projects">"project"</a> " and assign yourself one."</p> }
-        >
-            <ul>
-                {rows(
-                    move || tasks.get().iter().take(ROWS_MAX).map(|key| key.id.0.as_u128()).collect(),
-                    |id| view! { <TaskLine key=key(Kind::Task, id)/> }.into_any(),
-                )}
-            </ul>
-            <More count href="/projects"/>
-        </Show>
+        <div class="my-tasks">
+            <Show
+                when=move || { count.get() > 0 || !known.get() }
+                fallback=move || view! {
+                    <p class="quiet-text">
+                        "No open task is yours."
+                        {move || may.get().then(|| view! { " Open a " <a href="/projects">"project"</a> " and assign yourself one." })}
+                    </p>
+                }
+            >
+                <ul>
+                    {rows(
+                        move || tasks.get().iter().take(ROWS_MAX).map(|key| key.id.0.as_u128()).collect(),
+                        move |id| view! { <TaskLine key=key(Kind::Task, id) among=tasks done_at_ms/> }.into_any(),
+                    )}
+                </ul>
+                <More count href="/projects"/>
+            </Show>
+        </div>
     }
     .into_any()
 }
 
 #[component]
-fn TaskLine(key: Key) -> impl IntoView {
+fn TaskLine(key: Key, among: Signal<Arc<Vec<Key>>>, done_at_ms: StoredValue<f64>) -> impl IntoView {
     let records = use_records();
     let record = records.get(key);
     let title = records.title(key);
@@ -97,11 +113,22 @@ fn TaskLine(key: Key) -> impl IntoView {
             <span class="actions">
                 <PriorityMark priority=Signal::derive(move || priority().filter(|priority| *priority >= Priority::High))/>
                 <RecordMark key/>
-                <button type="button" class="button" aria-label=move || format!("Mark {} as done", title.get()) on:click=move |_| {
+                <button type="button" class="button" aria-label=move || format!("Mark {} as done", title.get()) on:click=move |event| {
+                    if event.time_stamp() - done_at_ms.get_value() < DONE_APART_MS {
+                        return;
+                    }
+                    let place = among.with_untracked(|tasks| tasks.iter().position(|task| *task == key)).unwrap_or(0) + 1;
                     let before = records.peek(key).and_then(|record| Task(&record).status()).unwrap_or(Status::NotStarted);
                     let done = vec![crate::app::records::Draft::set(key, "status", Status::Done)];
                     match records.act(done) {
                         Ok(()) => {
+                            done_at_ms.set_value(event.time_stamp());
+                            // To the task that moves up into its place.
+                            dom::focus_first(vec![
+                                format!(".my-tasks li:nth-child({place}) button"),
+                                ".my-tasks li:last-child button".to_owned(),
+                                ".my-tasks".to_owned(),
+                            ]);
                             let says = format!("“{}” is done.", title.get_untracked());
                             records.tell(says, Some(vec![crate::app::records::Draft::set(key, "status", before)]));
                         }
