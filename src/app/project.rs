@@ -10,7 +10,7 @@ use crate::app::components::editors::in_words;
 use crate::app::components::marks::{Progress, RecordMark};
 use crate::app::format;
 use crate::app::frame::lasting;
-use crate::app::records::{Draft, Records, use_records};
+use crate::app::records::{Draft, Link, Records, use_records};
 use crate::model::catalog::Kind;
 use crate::model::choice::ProjectState;
 use crate::model::kinds::Project;
@@ -39,6 +39,11 @@ fn OneProject(project: Key) -> impl IntoView {
     let here = records.get(project);
     let known = Memo::new(move |_| here.with(Option::is_some));
     let complete = records.complete(Scope::Project(project.id));
+    let (others_complete, status) = (records.complete(Scope::Workspace), records.status());
+    // A device that is live has every scope it may see: what it does not know then, nobody will send.
+    let missing = Memo::new(move |_| {
+        complete.get() || (others_complete.get() && status.with(|status| status.link == Link::Live))
+    });
     let path = use_location().pathname;
     let panel_open = Memo::new(move |_| path.with(|path| path.split('/').filter(|part| !part.is_empty()).count() > 2));
     open_when_ready(records, Scope::Project(project.id));
@@ -48,7 +53,7 @@ fn OneProject(project: Key) -> impl IntoView {
         <Show
             when=move || known.get()
             fallback=move || view! {
-                <Show when=move || complete.get() fallback=|| view! { <Arriving/> }>
+                <Show when=move || missing.get() fallback=|| view! { <Arriving/> }>
                     <NotHere what="project" record=(project, Scope::Workspace)/>
                 </Show>
             }

@@ -13,7 +13,7 @@ use crate::app::format;
 use crate::app::frame::Empty;
 use crate::app::order::{self, Move, Way};
 use crate::app::project::{Arriving, LookOnly};
-use crate::app::records::{Draft, Records, title_of, use_records};
+use crate::app::records::{Draft, Records, Waiting, title_of, use_records};
 use crate::model::catalog::{FieldType, Kind};
 use crate::model::check;
 use crate::model::choice::Status;
@@ -389,7 +389,12 @@ pub fn Tree(
     let drawn = Memo::new(move |_| trunk.drawn());
     let tab_stop = Memo::new(move |_| drawn.with(|drawn| drawn.tab_stop(trunk.active.get())));
     let empty = Memo::new(move |_| trunk.lines.with(|lines| lines.is_empty()));
-    let complete = trunk.records.complete(Scope::Project(project.id));
+    let arrived = trunk.records.complete(Scope::Project(project.id));
+    let waiting = trunk.records.waiting(project);
+    // Of a project that was made here nothing is on its way, and nothing else will be once the server has it.
+    let complete = Memo::new(move |before: Option<&bool>| {
+        before.copied().unwrap_or_default() || arrived.get() || waiting.with(|waiting| *waiting == Waiting::Whole)
+    });
     let measure = move || {
         if let Some(height) = dom::height(TREE_ID) {
             trunk.height_px.set(height);
