@@ -90,7 +90,7 @@ fn NewNote() -> impl IntoView {
         }
     };
     view! {
-        <form class="inline-form" on:submit=make>
+        <form class="inline-form" method="dialog" on:submit=make>
             <input
                 class="input"
                 aria-label="Title of the new note"

@@ -118,7 +118,7 @@ fn NewProject() -> impl IntoView {
         {move || {
             let make = make.clone();
             may.get().then(|| view! {
-                <form class="inline-form" on:submit=make>
+                <form class="inline-form" method="dialog" on:submit=make>
                     <label class="sr-only" for="new-project">"Name of the new project"</label>
                     <input
                         class="input"
