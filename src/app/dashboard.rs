@@ -1,5 +1,4 @@
-//! The dashboard: a grid of live widgets that each person arranges for themselves. Without any of their own, everybody
-//! starts from the same five.
+//! The dashboard: a grid of live widgets that each person arranges for themselves. Before they do, everybody has the same five.
 
 pub mod activity;
 pub mod asking;
@@ -7,7 +6,7 @@ pub mod sync_state;
 pub mod widgets;
 
 use crate::app::components::editors::in_words;
-use crate::app::components::live::words;
+use crate::app::components::live::{live, words};
 use crate::app::dom::{self, Over};
 use crate::app::order::{self, Beside, Way};
 use crate::app::records::{Draft, Records, title_of, use_records};
@@ -20,7 +19,6 @@ use crate::model::record::Key;
 use crate::model::scope::Scope;
 use leptos::prelude::*;
 use leptos_meta::Title;
-use std::sync::Arc;
 use uuid::Uuid;
 use widgets::WidgetBody;
 
@@ -40,28 +38,17 @@ const GIVEN: &[WidgetSort] = &[
     WidgetSort::SyncState,
 ];
 
-fn dashboard_of(records: Records) -> Option<Key> {
-    records.of_kind(Kind::Dashboard).get().first().copied()
-}
-
-fn widgets_of(records: Records) -> Arc<Vec<Key>> {
-    dashboard_of(records).map(|dashboard| records.children(dashboard, Kind::Widget).get()).unwrap_or_default()
-}
-
 /// The grid and the way to arrange it.
 #[component]
 pub fn DashboardPage() -> impl IntoView {
     let records = use_records();
     let arranging = RwSignal::new(false);
     let drag = Drag(RwSignal::new(None));
-    let places = Memo::new(move |_| {
-        let own = widgets_of(records);
-        if own.is_empty() {
-            GIVEN.iter().map(|sort| Place::Given(*sort)).collect::<Vec<_>>()
-        } else {
-            own.iter().map(|key| Place::Own(*key)).collect()
-        }
+    let places = Memo::new(move |_| match records.of_kind(Kind::Dashboard).get().first() {
+        Some(own) => records.children(*own, Kind::Widget).get().iter().map(|key| Place::Own(*key)).collect::<Vec<_>>(),
+        None => GIVEN.iter().map(|sort| Place::Given(*sort)).collect(),
     });
+    let bare = move || places.with(Vec::is_empty) && !arranging.get();
     let begin = move |_| {
         if arranging.get_untracked() {
             arranging.set(false);
@@ -82,6 +69,7 @@ pub fn DashboardPage() -> impl IntoView {
             </button>
         </div>
         <Show when=move || arranging.get()><AddWidget/></Show>
+        {live(move || bare().then(|| view! { <p class="quiet-text">"Nothing is on your dashboard. Press Arrange to add something."</p> }).into_any())}
         <div class="widgets">
             <For each=move || places.get() key=|place| *place let(place)>
                 <OneWidget place arranging=arranging.into() drag/>
@@ -93,21 +81,18 @@ pub fn DashboardPage() -> impl IntoView {
 
 /// Makes a dashboard with the common five widgets for somebody who has none.
 fn make_own(records: Records) -> Result<(), String> {
-    if !records.peek_kind(Kind::Widget).is_empty() {
+    if !records.peek_kind(Kind::Dashboard).is_empty() {
         return Ok(());
     }
+    let dashboard = RecordId(Uuid::now_v7());
     let mut drafts = Vec::with_capacity(GIVEN.len() + 1);
-    let dashboard = records.peek_kind(Kind::Dashboard).first().copied().unwrap_or_else(|| {
-        let id = RecordId(Uuid::now_v7());
-        drafts.push(Draft::create(Kind::Dashboard, id).with("title", "Dashboard"));
-        Key::new(Kind::Dashboard, id)
-    });
+    drafts.push(Draft::create(Kind::Dashboard, dashboard).with("title", "Dashboard"));
     let mut last: Option<String> = None;
     for sort in GIVEN {
         let rank = rank::between(last.as_deref(), None);
         drafts.push(
             Draft::create(Kind::Widget, RecordId(Uuid::now_v7()))
-                .with("dashboard", dashboard.id)
+                .with("dashboard", dashboard)
                 .with("sort", *sort)
                 .with("width", 2_i64)
                 .with("rank", rank.clone()),

@@ -29,7 +29,13 @@ pub fn NotesPage() -> impl IntoView {
         <Show when=move || may.get()><NewNote/></Show>
         <Show
             when=move || !none.get()
-            fallback=|| view! { <Empty says="No notes yet. Give the first one a title above; everybody in the workspace can read and write it."/> }
+            fallback=move || {
+                let says = match may.get() {
+                    true => "No notes yet. Give the first one a title above; everybody in the workspace can read and write it.",
+                    false => "No notes yet.",
+                };
+                view! { <Empty says/> }
+            }
         >
             <section aria-label="All notes">
                 <ul class="rows">

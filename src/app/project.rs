@@ -132,14 +132,22 @@ pub fn NotHere(
     #[prop(optional)]
     record: Option<(Key, Scope)>,
 ) -> impl IntoView {
+    let says = format!("This {what} is not here");
+    let list = match what {
+        "project" => Some("/projects"),
+        "note" => Some("/notes"),
+        _ => None,
+    };
     view! {
+        <Title text=says.clone()/>
         <div class="empty">
-            <h1>{format!("This {what} is not here")}</h1>
+            <h1>{says}</h1>
             <p>
                 "It was deleted, or you cannot see it. What was deleted can be brought back for a while. An edit of yours that met the deletion is among the "
                 <a href="/conflicts">"conflicts"</a> "; one that was refused is in the " <a href="/sync">"sync centre"</a> "."
             </p>
             {record.map(|(key, scope)| view! { <BringBack key scope/> })}
+            {list.map(|list| view! { <p><a class="button" href=list>{format!("All {what}s")}</a></p> })}
         </div>
     }
     .into_any()

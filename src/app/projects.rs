@@ -25,6 +25,7 @@ pub fn ProjectsPage() -> impl IntoView {
     let projects = records.of_kind(Kind::Project);
     let known = all_known(records);
     let none = Memo::new(move |_| known.get() && projects.with(|projects| projects.is_empty()));
+    let may = records.may_make(Kind::Project, Scope::Workspace);
     view! {
         <Title text="Projects"/>
         <div class="page-head">
@@ -33,7 +34,13 @@ pub fn ProjectsPage() -> impl IntoView {
         <NewProject/>
         <Show
             when=move || !none.get()
-            fallback=|| view! { <Empty says="No projects yet. Name the first one above; it works offline too."/> }
+            fallback=move || {
+                let says = match may.get() {
+                    true => "No projects yet. Name the first one above; it works offline too.",
+                    false => "No projects yet.",
+                };
+                view! { <Empty says/> }
+            }
         >
             <ul class="cards" aria-label="Projects">
                 <For each=move || projects.get().to_vec() key=|key| *key let(key)>

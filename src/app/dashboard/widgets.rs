@@ -146,6 +146,7 @@ fn ProjectProgress() -> impl IntoView {
     let records = use_records();
     let projects = records.of_kind(Kind::Project);
     let known = all_known(records);
+    let may = records.may_make(Kind::Project, Scope::Workspace);
     let active = Memo::new(move |_| {
         projects
             .get()
@@ -162,7 +163,12 @@ fn ProjectProgress() -> impl IntoView {
     view! {
         <Show
             when=move || { count.get() > 0 || !known.get() }
-            fallback=|| view! { <p class="quiet-text">"No project is running. " <a href="/projects">"Begin one"</a> "."</p> }
+            fallback=move || view! {
+                <p class="quiet-text">
+                    "No project is running."
+                    {move || may.get().then(|| view! { " " <a href="/projects">"Begin one"</a> "." })}
+                </p>
+            }
         >
             <ul>
                 {rows(
