@@ -12,6 +12,19 @@ async function signUp(person: Person): Promise<void> {
   await page.getByRole("button", { name: "Make the account" }).click();
 }
 
+/** Makes an invitation, by form, and returns its path. */
+async function invite(owner: Person, email = ""): Promise<string> {
+  const me = await owner.call<{ viewer: { member: string } }>("me", {});
+  const form = { member: me.viewer.member, role: "member", email };
+  return (await owner.call<{ path: string }>("invitation/create", form)).path;
+}
+
+async function follow(person: Person, link: string, heading: string): Promise<void> {
+  await person.page.getByRole("link", { name: link, exact: true }).click();
+  // Keyboards and screen readers begin there.
+  await expect(person.page.getByRole("heading", { level: 1, name: heading })).toBeFocused();
+}
+
 test("a newcomer makes an account and a workspace, and invites a second person", async ({ stranger }) => {
   const ada = await stranger("Ada");
   await ada.go("/sign-in");
@@ -159,4 +172,107 @@ test("an invitation nobody has used can be withdrawn, and its link opens nothing
   const carl = await stranger("Carl");
   await carl.page.goto(new URL(invitation, ada.page.url()).pathname);
   await expect(carl.page.getByRole("alert").first()).toContainText("no longer valid");
+});
+
+test("an invitation is come back to, whichever way one comes in", async ({ member, stranger }) => {
+  const ada = await member("Ada");
+  const bo = await stranger("Bo");
+  await bo.call("sign-up", { name: bo.name, email: bo.email, password: PASSWORD });
+  await bo.call("sign-out", {});
+  await bo.go(await invite(ada));
+  await follow(bo, "Make an account", "Make an account");
+  await follow(bo, "Sign in", "Sign in");
+  await bo.signIn();
+  await expect(bo.page.getByText(`You are signed in as ${bo.email}`)).toBeVisible();
+  await expectAlive(bo.page);
+  await bo.page.getByRole("button", { name: "Accept the invitation" }).click();
+  await expectSync(bo.page, "live");
+
+  const carl = await stranger("Carl");
+  await carl.go(await invite(ada));
+  await follow(carl, "Sign in", "Sign in");
+  await follow(carl, "Make an account", "Make an account");
+  await signUp(carl);
+  await expect(carl.page.getByText(`You are signed in as ${carl.email}`)).toBeVisible();
+});
+
+test("an account made before the page is alive leads on to where a workspace begins, and signing out from there", async ({ stranger }) => {
+  const ada = await stranger("Ada");
+  const { page } = ada;
+  await ada.holdAnswers("**/pkg/*.wasm");
+  await page.goto("/sign-up");
+  await page.getByLabel("Your name").fill(ada.name);
+  await page.getByLabel("Email").fill(ada.email);
+  await page.getByLabel("Password").fill(PASSWORD);
+  await page.getByRole("button", { name: "Make the account" }).click();
+  await expect(page.getByText("You are in no workspace yet.")).toBeVisible();
+
+  // Whoever is signed in is not asked to sign in.
+  const tab = await stranger("Tablet");
+  await tab.call("sign-in", { email: ada.email, password: PASSWORD });
+  await tab.go("/projects");
+  await expect(tab.page.getByRole("heading", { level: 1, name: "Workspaces", exact: true })).toBeVisible();
+  await expect(tab.page.getByText(`You are signed in as ${ada.email}`)).toBeVisible();
+  await tab.page.getByRole("button", { name: "Sign out", exact: true }).click();
+  await expect(tab.page.getByRole("heading", { level: 1, name: "Sign in" })).toBeVisible();
+});
+
+test("an invitation says where one stands: in the workspace already, or as somebody it is not for", async ({ member, stranger }) => {
+  const ada = await member("Ada");
+  await expectSync(ada.page, "live");
+  const anybody = await invite(ada);
+  await ada.go(anybody);
+  await expect(ada.page.getByText("You are in this workspace already.")).toBeVisible();
+  await expect(ada.page.getByRole("button", { name: "Accept the invitation" })).toHaveCount(0);
+  await ada.page.getByRole("link", { name: "To the dashboard" }).click();
+  await expectSync(ada.page, "live");
+
+  const bo = await stranger("Bo");
+  await bo.call("sign-up", { name: bo.name, email: bo.email, password: PASSWORD });
+  const carl = await stranger("Carl");
+  const his = await invite(ada, carl.email);
+  await bo.go(his);
+  await expect(bo.page.getByText(`It is for ${carl.email}. You are signed in as ${bo.email}.`)).toBeVisible();
+  await follow(bo, "Use another account", "Sign in");
+  await bo.signIn();
+  await expect(bo.page.getByRole("link", { name: "Use another account" })).toBeVisible();
+  // Nobody has used the first.
+  await bo.go(anybody);
+  await bo.page.getByRole("button", { name: "Accept the invitation" }).click();
+  await expectSync(bo.page, "live");
+});
+
+test("somebody who was removed reads so after a reload, and can sign out", async ({ member }) => {
+  const ada = await member("Ada");
+  const bo = await member("Bo");
+  await expectSync(bo.page, "live");
+  await ada.page.getByRole("navigation", { name: "Main" }).getByRole("link", { name: "Members" }).click();
+  await ada.page.getByRole("button", { name: "Remove Bo" }).click();
+  await ada.page.getByRole("button", { name: "Remove from the workspace" }).click();
+  await expectSync(bo.page, /^no longer a member/);
+  await bo.page.reload();
+  await expect(bo.page.getByText("You are in no workspace any more.")).toBeVisible();
+  await expect(bo.page.getByText(`You are signed in as ${bo.email}`)).toBeVisible();
+  await expectAlive(bo.page);
+  await bo.page.getByRole("button", { name: "Sign out", exact: true }).click();
+  await expect(bo.page.getByRole("heading", { level: 1, name: "Sign in" })).toBeVisible();
+});
+
+test("the question before another workspace opens has the focus, and Escape leaves it", async ({ member }) => {
+  const ada = await member("Ada");
+  const { page } = ada;
+  await ada.call("workspace/create", { name: "Lighthouse" });
+  await ada.go("/");
+  await expectSync(page, "live");
+  const project = await ProjectScreen.make(page, "North shore cable");
+  await expectSync(page, "live");
+  await ada.holdEditsBack();
+  await project.addUnder("Route", "Count the culverts");
+  await follow(ada, "Workspace Lighthouse, switch", "Workspaces");
+  const harbour = page.getByRole("button", { name: "Harbour works", exact: true });
+  await harbour.press("Enter");
+  await expect(page.getByRole("button", { name: "Stay here" })).toBeFocused();
+  await page.keyboard.press("Escape");
+  await expect(page.getByRole("group", { name: "Edits wait to be sent" })).toHaveCount(0);
+  await expect(harbour).toBeFocused();
 });

@@ -112,3 +112,74 @@ test("a widget is dragged to another place, and back by undoing", async ({ membe
   await page.getByRole("button", { name: "Undo" }).click();
   await expect.poll(names).toEqual([second, first, third, ...rest]);
 });
+
+test("a double click finishes one task, and the focus goes to the next", async ({ member }) => {
+  const ada = await member("Ada");
+  const { page } = ada;
+  const project = await ProjectScreen.make(page, "North shore cable");
+  const titles = ["Walk the route", "Mark the poles", "Count the culverts"];
+  await project.addUnder("Route", ...titles);
+  for (const title of titles) {
+    await project.open(title);
+    await project.choose("assignees", "Ada");
+    await expect(project.field("assignees").getByRole("listitem")).toHaveText(/Ada/);
+  }
+  await expectSync(page, "live");
+  await toDashboard(page);
+  const mine = widget(page, "My tasks");
+  const done = mine.getByRole("button", { name: /^Mark .* as done$/ });
+  await expect(done).toHaveCount(3);
+  await done.first().dblclick();
+  await expect(done).toHaveCount(2);
+  await expect(done.first()).toBeFocused();
+  await expectSync(page, "live");
+  await expect(done).toHaveCount(2);
+});
+
+test("widgets are moved and removed by keyboard, and all of them stay away", async ({ member }) => {
+  const ada = await member("Ada");
+  const { page } = ada;
+  await expectSync(page, "live");
+  await page.getByRole("button", { name: "Arrange" }).click();
+  const on = page.getByRole("button", { name: "Move My tasks on" });
+  await on.press("Enter");
+  await expect(page.getByRole("status").getByText("My tasks, 2 of 5")).toBeVisible();
+  await expect(on).toBeFocused();
+  await on.press("Enter");
+  await expect(page.getByRole("status").getByText("My tasks, 3 of 5")).toBeVisible();
+  await expect(on).toBeFocused();
+
+  const remove = page.getByRole("button", { name: /^Remove / });
+  await page.getByRole("button", { name: "Remove My tasks" }).press("Enter");
+  await expect(page.getByText("Removed “My tasks”.")).toBeVisible();
+  await expect(remove).toHaveCount(4);
+  await expect(remove.nth(2)).toBeFocused();
+  for (let left = 4; left > 0; left -= 1) {
+    await remove.first().press("Enter");
+    await expect(remove).toHaveCount(left - 1);
+  }
+  await expect(page.getByRole("button", { name: "Done", exact: true })).toBeFocused();
+  await page.getByRole("button", { name: "Done", exact: true }).press("Enter");
+  await expect(page.getByText("Nothing is on your dashboard.")).toBeVisible();
+  await expectSync(page, "live");
+  await ada.go("/");
+  await expect(page.getByText("Nothing is on your dashboard.")).toBeVisible();
+  await expect(page.locator(".widget")).toHaveCount(0);
+});
+
+test("a project made without a connection is empty, and one that is nowhere says so", async ({ member }) => {
+  const ada = await member("Ada");
+  const { page } = ada;
+  await expectSync(page, "live");
+  await ada.go("/project/0190a0b0-0000-7000-8000-000000000000");
+  await expect(page.getByRole("heading", { level: 1, name: "This project is not here" })).toBeVisible();
+  await expect(page).toHaveTitle(/This project is not here/);
+  await page.getByRole("link", { name: "All projects" }).click();
+  await expect(page.getByRole("heading", { level: 1, name: "Projects" })).toBeVisible();
+  await ada.goOffline();
+  await ProjectScreen.makeEmpty(page, "North shore cable");
+  await expect(page.getByText("Nothing here yet.")).toBeVisible();
+  await ada.goOnline();
+  await expectSync(page, "live");
+  await expect(page.getByText("Nothing here yet.")).toBeVisible();
+});
