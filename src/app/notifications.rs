@@ -55,9 +55,9 @@ pub fn NotificationsPage() -> impl IntoView {
 fn NotificationRow(key: Key) -> impl IntoView {
     let records = use_records();
     let record = records.get(key);
-    let says = move || {
+    let says = Memo::new(move |_| {
         record.with(|record| record.as_deref().map(|record| Notification(record).says().to_owned()).unwrap_or_default())
-    };
+    });
     let at = move || {
         record.with(|record| record.as_deref().and_then(|record| Notification(record).at()).map(format::instant))
     };
@@ -66,27 +66,28 @@ fn NotificationRow(key: Key) -> impl IntoView {
     };
     let unread = move || record.with(|record| record.as_deref().is_some_and(|record| !Notification(record).read()));
     let conflicts = records.quiet_conflicts();
-    let href = move || {
+    // Followed apart from what else changes: a link that is clicked stays the same one when that makes it read.
+    let href = Memo::new(move |_| {
         let record = record.get()?;
         let notification = Notification(&record);
         let of = Key::new(Kind::from_name(notification.of_kind())?, notification.of().parse().ok()?);
         // A value that was replaced is restored where it is kept.
         let kept = conflicts.with(|conflicts| kept_in(records, conflicts, &notification));
         records.link(kept.unwrap_or(of))
-    };
+    });
     let read = move || records.act_or_tell(vec![Draft::set(key, "read", true)]);
     view! {
         <li class="row">
             <div class="row-main">
                 <p class="quiet-text">{sort} " · " {at} {move || unread().then_some(" · new")}</p>
-                {move || match href() {
-                    Some(href) => view! { <a class="row-link" href=href on:click=move |_| read()>{says()}</a> }.into_any(),
-                    None => view! { <p>{says()}</p> }.into_any(),
+                {move || match href.get() {
+                    Some(href) => view! { <a class="row-link" href=href on:click=move |_| read()>{move || says.get()}</a> }.into_any(),
+                    None => view! { <p>{move || says.get()}</p> }.into_any(),
                 }}
                 {move || record.get().map(|record| kept_in_words(records, &record))}
             </div>
             <Show when=unread>
-                <button type="button" class="button quiet" aria-label=move || format!("Mark as read: {}", says()) on:click=move |_| read()>"Mark as read"</button>
+                <button type="button" class="button quiet" aria-label=move || format!("Mark as read: {}", says.get()) on:click=move |_| read()>"Mark as read"</button>
             </Show>
         </li>
     }
