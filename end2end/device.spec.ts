@@ -67,7 +67,7 @@ test("a browser that stores nothing says so, and edits still arrive", async ({ m
   // What nothing stores cannot be kept for the next time.
   await ada.page.getByTestId("sync-state").click();
   await ada.page.getByRole("button", { name: "Sign out", exact: true }).click();
-  await expect(ada.page.getByText("This browser keeps nothing: export what waits")).toBeVisible();
+  await expect(ada.page.getByText("This browser keeps nothing: export it")).toBeVisible();
   await expect(ada.page.getByRole("button", { name: /^Keep on this device/ })).toHaveCount(0);
   await ada.page.getByRole("button", { name: "Stay signed in" }).click();
   await ada.goOnline();

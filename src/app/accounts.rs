@@ -2,16 +2,20 @@
 //! before, and without, the browser's half of the application.
 
 use crate::api::ApiError;
-use crate::api::account::{Me, SignIn, SignUp, me};
+use crate::api::account::{Me, SignIn, SignUp, me, sign_out};
+#[cfg(not(feature = "hydrate"))]
+use crate::api::seed::Viewer;
 use crate::api::seed::WorkspaceName;
 use crate::api::workspace::{AcceptInvitation, CreateWorkspace, SwitchWorkspace, invitation};
 use crate::app::dom;
 use crate::app::format;
 use crate::app::pages::taking_over;
 use crate::app::records::{Leaving, Memory, Records, use_records};
+#[cfg(feature = "hydrate")]
+use crate::browser::profile::now_signed_in;
 use crate::model::id::WorkspaceId;
 use leptos::ev::SubmitEvent;
-use leptos::html::{Button, H1};
+use leptos::html::Button;
 use leptos::prelude::*;
 use leptos::server_fn::ServerFn;
 use leptos_meta::Title;
@@ -62,6 +66,10 @@ where
     })
 }
 
+/// On the server nobody signs in through a page that is being drawn.
+#[cfg(not(feature = "hydrate"))]
+fn now_signed_in(_: Option<&Viewer>) {}
+
 /// Loads `to` once the action has succeeded: a new session starts with a new page, so nothing of the one before remains.
 fn load_when_done<S>(action: ServerAction<S>, to: impl Fn(&Me) -> String + 'static)
 where
@@ -72,8 +80,7 @@ where
         value.with(|value| {
             if let Some(Ok(output)) = value {
                 // Until that page has come, whoever was signed in before would be taken for this one.
-                #[cfg(feature = "hydrate")]
-                crate::browser::profile::now_signed_in(output.viewer.as_ref());
+                now_signed_in(output.viewer.as_ref());
                 dom::load(&to(output));
             }
         });
@@ -131,15 +138,17 @@ fn Submit(label: &'static str, pending: Memo<bool>) -> impl IntoView {
     .into_any()
 }
 
+/// The heading of a page before the workspace.
+const DOOR_ID: &str = "door";
+
 /// The page around a form of somebody who is not in a workspace yet.
 #[component]
 fn Door(title: &'static str, children: Children) -> impl IntoView {
-    let heading = NodeRef::<H1>::new();
     let takes_over = taking_over();
     // Keyboards and screen readers begin there after a link; where they begin on a page that was loaded, the browser knows.
     Effect::new(move || {
-        if heading.get().is_some() && !takes_over {
-            dom::focus_first(vec![".alone h1".to_owned()]);
+        if !takes_over {
+            dom::focus(DOOR_ID.to_owned());
         }
     });
     view! {
@@ -152,7 +161,7 @@ fn Door(title: &'static str, children: Children) -> impl IntoView {
                 </svg>
                 <span>"Tidemark"</span>
             </p>
-            <h1 node_ref=heading>{title}</h1>
+            <h1 id=DOOR_ID tabindex="-1">{title}</h1>
             {children()}
         </main>
     }
@@ -485,8 +494,21 @@ pub fn SignOut() -> impl IntoView {
     let asked = RwSignal::new(Asked::NotYet);
     let (leave_here, stay_here) = (NodeRef::<Button>::new(), NodeRef::<Button>::new());
     let fault = RwSignal::new(None::<String>);
+    let leave = Action::new(move |(): &()| async move {
+        match sign_out().await {
+            Ok(()) => {
+                now_signed_in(None);
+                dom::load("/sign-in");
+            }
+            Err(error) => fault.set(Some(error.to_string())),
+        }
+    });
     let go = move |pending: Leaving| match records.device() {
         Some(device) => device.sign_out(pending),
+        // Somebody without a workspace has no device.
+        None if records.viewer().with_untracked(Option::is_none) => {
+            leave.dispatch(());
+        }
         // What this browser keeps of the server would stay for whoever comes next.
         None => fault.set(Some(
             "Tidemark is still starting on this page. You are still signed in; try again in a moment.".to_owned(),

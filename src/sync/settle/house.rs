@@ -105,11 +105,13 @@ fn project(draft: &Draft<'_>, op: &Op, before: Option<&Record>, puts: &BTreeMap<
 /// Who settled a conflict, and when, is the server's to say.
 fn settled_by(draft: &Draft<'_>, puts: &mut BTreeMap<Name, Value>) {
     let state = puts.get("state").and_then(Value::as_text).and_then(ConflictState::from_name);
-    let (by, at) = match state {
-        Some(ConflictState::Settled) => (draft.author.member.into(), draft.now_ms.into()),
-        Some(ConflictState::Open) => (Value::Null, Value::Null),
-        None => return,
+    // One that a rule decided is settled from the start, and may be decided otherwise.
+    let settles = match (state, puts.get("resolution")) {
+        (Some(state), _) => state == ConflictState::Settled,
+        (None, Some(resolution)) => !resolution.is_null(),
+        (None, None) => return,
     };
+    let (by, at) = if settles { (draft.author.member.into(), draft.now_ms.into()) } else { (Value::Null, Value::Null) };
     puts.insert("settled_by".into(), by);
     puts.insert("settled_at".into(), at);
 }
