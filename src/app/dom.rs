@@ -125,12 +125,16 @@ mod here {
         mend.forget();
     }
 
-    /// Nothing for what is not on the page.
+    /// Nothing for what is not on the page, nor for the rows of a tree: one that is scrolled away is gone too, and the tree sees to
+    /// its focus itself.
     fn trail(from: Option<web_sys::EventTarget>) -> Vec<web_sys::HtmlElement> {
         let mut trail = Vec::new();
         let mut at = from.and_then(|from| from.dyn_into::<web_sys::Element>().ok());
         while let Some(element) = at {
             let is_page = element.id() == PAGE_ID;
+            if element.matches("[role=treegrid]").unwrap_or(false) {
+                return Vec::new();
+            }
             let next = element.next_element_sibling().filter(|_| !is_page);
             at = element.parent_element();
             trail.extend([Some(element), next].into_iter().flatten().filter_map(|element| element.dyn_into().ok()));
