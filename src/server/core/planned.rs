@@ -9,7 +9,7 @@ use crate::server::core::live::Standing;
 use crate::server::hub::{AccessChange, Hub, Sealed};
 use crate::server::store::{Changes, Quarantined, Workspace};
 use crate::sync::checksum::Sum;
-use crate::sync::op::{Entry, Receipt};
+use crate::sync::op::{Entry, Outcome, Receipt};
 use crate::sync::settle::{Access, FrozenOp, Kept, Settled, Working};
 use crate::sync::wire::{Frame, FromServer, ScopeState, WireError, encode};
 use std::collections::{BTreeMap, BTreeSet};
@@ -95,6 +95,11 @@ impl Planned {
         }
     }
 
+    /// The receipt that this batch gives an op, if it is one that decides about it.
+    pub fn decided(&self, op: OpId) -> Option<&Kept> {
+        let kept = self.kept.iter().rev().find(|kept| kept.receipt.op == op);
+        kept.filter(|kept| kept.receipt.outcome != Outcome::Quarantined)
+    }
     /// Adds what changed to where the scopes stood.
     pub fn add_up(&mut self, head: Version) {
         self.head = head;

@@ -39,6 +39,7 @@ mod sqlite {
         who_may_see_more_or_less_is_told
         who_takes_too_little_is_told_to_pull
         a_member_who_left_is_cut_off_and_their_edits_are_held
+        of_owners_who_decide_at_once_one_decides
         a_snapshot_and_the_log_after_it_make_the_whole
         chunks_that_were_read_ahead_and_the_log_make_the_whole
         a_long_absence_is_read_in_pages_that_split_no_intent
@@ -532,6 +533,29 @@ async fn a_member_who_left_is_cut_off_and_their_edits_are_held(store: impl Store
     assert_eq!(tasks.iter().map(|task| task.id.0.as_u128()).collect::<Vec<_>>(), [1003, 4000]);
     let history = house.core.history(WORKSPACE, OWNER, Key::new(Kind::Task, id(4000)), 9).await.unwrap();
     assert_eq!(history.last().unwrap().by, Some(ANA), "under its author's name");
+}
+
+async fn of_owners_who_decide_at_once_one_decides(store: impl Store) {
+    let house = House::new(store).await;
+    house.apply(house.tree()).await;
+    house.core.system(WORKSPACE, vec![SystemChange::Leave { member: ANA }]).await.unwrap();
+    for n in 0..60 {
+        let op = house.task(house.intent(), 4000 + n);
+        let held = [house.push_as(ANA, vec![op.clone()]).await[0].op];
+        let (release, discard) =
+            (house.core.release(WORKSPACE, OWNER, &held), house.core.discard(WORKSPACE, OWNER, &held));
+        let (released, discarded) = if n % 2 == 0 {
+            tokio::join!(release, discard)
+        } else {
+            let (discarded, released) = tokio::join!(discard, release);
+            (released, discarded)
+        };
+        let outcome = house.push_as(ANA, vec![op]).await[0].outcome;
+        let select = Select::Keys(vec![Key::new(Kind::Task, id(4000 + n))]);
+        let there = !house.core.records_of(WORKSPACE, OWNER, &select, 1).await.unwrap().is_empty();
+        assert_eq!(outcome, if there { Outcome::Applied } else { Outcome::Rejected }, "{released:?} {discarded:?}");
+        assert_eq!(discarded.is_ok(), !there, "who is told that it was done has done it");
+    }
 }
 
 async fn a_snapshot_and_the_log_after_it_make_the_whole(store: impl Store) {

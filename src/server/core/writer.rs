@@ -359,10 +359,13 @@ impl<S: Store> Writer<S> {
             }
             Job::Release { owner, ops, .. } => {
                 let mut receipts = Vec::new();
+                // What another owner discarded in this very batch is decided.
+                let undecided = |held: &&Quarantined| turn.planned.decided(held.op).is_none();
+                let ops: Vec<&Quarantined> = ops.iter().filter(undecided).collect();
                 for of_one in ops.chunk_by(|left, right| left.member == right.member) {
                     let Some(first) = of_one.first() else { continue };
                     let author = Author { member: first.member, authority: Authority::Released(*owner) };
-                    let read = |held: &Quarantined| FrozenOp::read(&held.bytes).ok()?.upcast(&self.schema).ok();
+                    let read = |held: &&Quarantined| FrozenOp::read(&held.bytes).ok()?.upcast(&self.schema).ok();
                     for intent in intents(of_one.iter().filter_map(read).collect()) {
                         receipts.append(&mut self.settle(&mut turn, &author, &intent).await?);
                     }
@@ -376,13 +379,11 @@ impl<S: Store> Writer<S> {
                 let mut receipts = Vec::new();
                 for found in turn.write.load(turn.workspace, &needs).await? {
                     let Found::Receipt(op, Some(stored)) = found else { continue };
-                    let planned = turn.planned.kept.iter().rev().find(|kept| kept.receipt.op == op);
-                    let kept = planned.unwrap_or(&stored);
                     // Another owner was quicker.
-                    if kept.receipt.outcome != Outcome::Quarantined {
+                    if turn.planned.decided(op).is_some() || stored.receipt.outcome != Outcome::Quarantined {
                         continue;
                     }
-                    let kept = discarded(kept, turn.now_ms);
+                    let kept = discarded(&stored, turn.now_ms);
                     receipts.push(kept.receipt.clone());
                     turn.planned.kept.push(kept);
                     turn.planned.freed.push(op);
