@@ -47,7 +47,7 @@ cp "$parts/__wasm_split.js" "$site/pkg/"
 # fetched when the page can be used, so there the number of functions and their speed count, and no bytes. It warns of names
 # of locals, which it drops anyway.
 optimise() {
-  local how=(-Os --skip-pass=local-cse --skip-pass=memory-packing -aimfs 4 -fimfs 4 -ocimfs 50)
+  local how=(-Os --skip-pass=local-cse --skip-pass=memory-packing -aimfs 4 -fimfs 4 -ocimfs 20)
   [ "${1##*/}" != split_device.wasm ] || how=(-O3)
   wasm-opt "${how[@]}" --strip-producers --strip-target-features \
     --enable-bulk-memory --enable-bulk-memory-opt --enable-nontrapping-float-to-int --enable-sign-ext \
