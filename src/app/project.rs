@@ -139,7 +139,7 @@ pub fn NotHere(
         _ => None,
     };
     view! {
-        <Title text=says.clone()/>
+        <Title text=lasting(Signal::stored(says.clone()))/>
         <div class="empty">
             <h1>{says}</h1>
             <p>
