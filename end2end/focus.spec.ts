@@ -41,6 +41,7 @@ test("a description that is saved, cancelled or left gives the focus to its butt
   await press(description.getByRole("button", { name: "Save" }));
   await expect(edit).toBeFocused();
   await press(edit);
+  await expect(text).toBeFocused();
   await press(description.getByRole("button", { name: "Cancel" }));
   await expect(edit).toBeFocused();
   await press(edit);
