@@ -118,6 +118,7 @@ test("an owner sees what a quarantined edit changes, and is asked before it is d
   const discard = held.first().getByRole("button", { name: /^Discard it/ });
   await discard.focus();
   await discard.press("Enter");
+  await expect(held.first().getByRole("button", { name: /^Keep it/ })).toBeFocused();
   await page.keyboard.press("Escape");
   await expect(discard).toBeFocused();
   await discard.press("Enter");
