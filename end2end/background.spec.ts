@@ -41,11 +41,11 @@ test("a worker that is told to wait tries again when the browser wakes it, and l
   await hers.addUnder("Route", "Count the culverts");
   await expectSync(ada.page, "offline, 1 waiting");
   await ada.page.goto("about:blank");
-  await ada.goOnline();
 
   for (const status of [429, 503]) {
     const before = ada.asked(PUSH);
     ada.gatewayAnswers(PUSH, status);
+    await ada.goOnline();
     await ada.wakeServiceWorker(OUTBOX);
     await expect.poll(() => ada.asked(PUSH)).toBeGreaterThan(before);
   }
@@ -74,13 +74,13 @@ test("more edits than one message holds leave without a tab", async ({ member })
   }
   await expectSync(ada.page, `offline, ${count} waiting`);
   await ada.page.goto("about:blank");
-  await ada.goOnline();
 
   const before = ada.asked(PUSH);
+  await ada.goOnline();
   await ada.wakeServiceWorker(OUTBOX);
   await expect(his.row("Route")).toContainText(`0/${count + 1}`);
   // One asks whose history the server's is.
-  expect(ada.asked(PUSH) - before).toBe(3);
+  expect(ada.asked(PUSH) - before).toBeGreaterThanOrEqual(3);
   await ada.go(address);
   await expectSync(ada.page, "live");
   await expect(hers.row("Route")).toContainText(`0/${count + 1}`);
@@ -106,14 +106,19 @@ test("after a restore a worker leaves the edits to a tab, which brings back what
   await bo.page.goto("about:blank");
   await server.goBackTo(backup);
 
-  await ada.goOnline();
+  // The browser may wake the worker by itself as well, which asks again whose history the server's is, and sends nothing.
   const before = ada.asked(PUSH);
+  await ada.goOnline();
   await ada.wakeServiceWorker(OUTBOX);
-  await expect.poll(() => ada.asked(PUSH)).toBe(before + 1);
+  await expect.poll(() => ada.asked(PUSH)).toBeGreaterThan(before);
+  await bo.page.goto(address);
+  await expectSync(bo.page, "live");
+  await expect(his.row("Walk the route")).toBeVisible();
+  for (const title of ["Poles", "Mark the poles"]) await expect(his.row(title)).toHaveCount(0);
+
   await ada.go(address);
   await expectSync(ada.page, "live");
   await expect(hers.row("Mark the poles")).toBeVisible();
-  await bo.page.goto(address);
   await expect(his.row("Poles")).toBeVisible();
   await expect(his.row("Mark the poles")).toBeVisible();
   await expectSync(bo.page, "live");
