@@ -58,6 +58,8 @@ test("a worker that is told to wait tries again when the browser wakes it, and l
 });
 
 test("more edits than one message holds leave without a tab", async ({ member }) => {
+  // It types 510 lines.
+  test.slow();
   const ada = await member("Ada", "kept");
   const bo = await member("Bo");
   const hers = await ProjectScreen.makeCable(ada.page);
