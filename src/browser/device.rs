@@ -79,6 +79,8 @@ pub struct Device {
     introduced: Cell<bool>,
     /// What the person has as a file.
     exported: RefCell<BTreeSet<OpId>>,
+    /// Whether this browser remembers who is signed in; one that has no room to would look signed out for ever.
+    remembered: bool,
     /// What was in the tray when its person was last told; `None` until everything stored has been read.
     known_refused: RefCell<Option<BTreeSet<Place>>>,
     /// Whether this person's session here has ended: nothing is carried out any more.
@@ -128,6 +130,7 @@ pub async fn start(records: Records, viewer: Viewer, worker: Option<Rc<Worker>>)
         looked_ms: Cell::new(clock::now_ms()),
         introduced: Cell::new(false),
         exported: RefCell::default(),
+        remembered: profile::viewer().is_some_and(|kept| kept.member == member),
         known_refused: RefCell::default(),
         left: Cell::new(false),
     });
@@ -395,8 +398,7 @@ impl Device {
     fn leave_if_signed_out(&self) {
         let Some(viewer) = self.records.viewer().try_get_untracked().flatten() else { return };
         let now = profile::viewer();
-        if !profile::is_there() || now.as_ref().is_some_and(|now| now.email == viewer.email) || self.left.replace(true)
-        {
+        if !self.remembered || now.as_ref().is_some_and(|now| now.email == viewer.email) || self.left.replace(true) {
             return;
         }
         self.line.hang_up();
