@@ -64,7 +64,8 @@ export class Person {
       const [sort, text] = [message.type(), message.text()];
       const excused = sort !== "error" || (this.networkMayFail && NETWORK_IS_GONE.test(text));
       if (excused && (this.storageMayFail || !STORAGE_FAILED.test(text))) return;
-      this.faults.push(`${this.name} at ${message.page()?.url()}: ${message.text()}`);
+      const where = [message.page()?.url(), message.location().url].join(", ");
+      this.faults.push(`${this.name} at ${where}: ${text}`);
     });
     this.page = this.context.pages()[0] ?? (await this.context.newPage());
   }

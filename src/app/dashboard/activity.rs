@@ -102,7 +102,7 @@ fn keep_up(records: Records, apart: Memo<bool>) {
             came(what);
         }));
     };
-    keep_asking(Box::new(want), Arc::new(ask));
+    keep_asking(Arc::new(want), Arc::new(ask));
 }
 
 /// One thing somebody did.

@@ -50,8 +50,11 @@ enum Question {
 /// The question itself; what it is given is told what came of it.
 type Ask = Arc<dyn Fn(Box<dyn FnOnce(Came)>) + Send + Sync>;
 
+/// What to ask now, by what it reads.
+type Wanted = Arc<dyn Fn() -> Want + Send + Sync>;
+
 /// Asks whenever something that `want` reads has changed and it says so.
-pub fn keep_asking(want: Box<dyn Fn() -> Want>, ask: Ask) {
+pub fn keep_asking(want: Wanted, ask: Ask) {
     let question = StoredValue::new(Question::None);
     Effect::new(move || {
         let wait_ms = match want() {
@@ -60,17 +63,22 @@ pub fn keep_asking(want: Box<dyn Fn() -> Want>, ask: Ask) {
             Want::Not => return,
         };
         match question.get_value() {
-            Question::None => put(question, wait_ms, Arc::clone(&ask)),
+            Question::None => put(question, wait_ms, Arc::clone(&want), Arc::clone(&ask)),
             Question::Asked | Question::AskedBefore => question.set_value(Question::AskedBefore),
         }
     });
 }
 
-fn put(question: StoredValue<Question>, wait_ms: u64, ask: Ask) {
+fn put(question: StoredValue<Question>, wait_ms: u64, want: Wanted, ask: Ask) {
     question.set_value(Question::Asked);
     dom::later(wait_ms, move || {
         // From here on changes are later than the question. Nobody asks for a page that has gone.
         if question.try_set_value(Question::Asked).is_some() {
+            return;
+        }
+        // The connection, or the right to ask, may have gone during the wait; their return asks.
+        if untrack(|| want()) == Want::Not {
+            question.set_value(Question::None);
             return;
         }
         let again = Arc::clone(&ask);
@@ -80,7 +88,7 @@ fn put(question: StoredValue<Question>, wait_ms: u64, ask: Ask) {
                 return;
             }
             if before == Some(Question::AskedBefore) || came == Came::Later {
-                put(question, ASK_AFTER_MS, again);
+                put(question, ASK_AFTER_MS, want, again);
             }
         }));
     });

@@ -95,7 +95,7 @@ fn follow(records: Records, there: There) {
             came(what);
         }));
     };
-    keep_asking(Box::new(want), Arc::new(ask));
+    keep_asking(Arc::new(want), Arc::new(ask));
 }
 
 /// This device's status and what is missing, in words.
