@@ -252,6 +252,7 @@ test("somebody who was removed reads so after a reload, and can sign out", async
   await expectSync(bo.page, "live");
   await ada.page.getByRole("navigation", { name: "Main" }).getByRole("link", { name: "Members" }).click();
   await ada.page.getByRole("button", { name: "Remove Bo" }).click();
+  bo.expectRefusals();
   await ada.page.getByRole("button", { name: "Remove from the workspace" }).click();
   await expectSync(bo.page, /^no longer a member/);
   await bo.page.reload();

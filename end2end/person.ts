@@ -9,6 +9,8 @@ import type { Server } from "./server.ts";
 /** What Chromium itself writes to the console when a network is gone; no page can prevent it. */
 const NETWORK_IS_GONE =
   /net::ERR_|WebSocket connection to .* failed|Failed to load resource|bad HTTP response code \(\d+\) was received when fetching/;
+/** What a browser writes by itself when a request was refused for who asked. */
+const REFUSED = /^Failed to load resource: the server responded with a status of 40[13] /;
 /** What Tidemark warns of when something it stored, or wanted to, did not go as it should. It goes on, so nobody would notice. */
 const STORAGE_FAILED = /^tidemark-(base|outbox)-|^(Storage|Stored|Checksum|Unreadable)\b/;
 
@@ -22,6 +24,7 @@ export class Person {
   /** What went wrong in any page of theirs; a test fails on any. */
   readonly faults: string[] = [];
   private networkMayFail = false;
+  private refusalsMayCome = false;
   private storageMayFail = false;
   private context!: BrowserContext;
   private folder: string | undefined;
@@ -62,7 +65,8 @@ export class Person {
     this.context.on("weberror", (error) => this.faults.push(`${this.name}: ${error.error().stack}`));
     this.context.on("console", (message) => {
       const [sort, text] = [message.type(), message.text()];
-      const excused = sort !== "error" || (this.networkMayFail && NETWORK_IS_GONE.test(text));
+      const passing = (this.networkMayFail && NETWORK_IS_GONE.test(text)) || (this.refusalsMayCome && REFUSED.test(text));
+      const excused = sort !== "error" || passing;
       if (excused && (this.storageMayFail || !STORAGE_FAILED.test(text))) return;
       const where = [message.page()?.url(), message.location().url].join(", ");
       this.faults.push(`${this.name} at ${where}: ${text}`);
@@ -267,6 +271,11 @@ export class Person {
   /** The server, not the network, is about to go away. */
   expectServerToVanish(): void {
     this.networkMayFail = true;
+  }
+
+  /** What this person may see is about to end: a request that meets the end half-way is refused, and the browser itself says so. */
+  expectRefusals(): void {
+    this.refusalsMayCome = true;
   }
 
   /** Everything of the server is there but what edits travel by, until `letEditsThrough`. */

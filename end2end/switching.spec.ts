@@ -172,7 +172,7 @@ test("a tab leaves when somebody else signs in beside it, and nobody is taken fo
   const address = ada.page.url();
   const beside = await ada.newTab("/sign-in");
   // Her session ends under what her tabs are asking just then, which the browser itself writes to the console.
-  ada.expectServerToVanish();
+  ada.expectRefusals();
   await bo.signInAt(beside);
   await expectSync(beside, "live");
   for (const tab of [beside, ada.page]) await expect(tab.getByRole("link", { name: "Bo, members" })).toBeVisible();
