@@ -82,7 +82,7 @@ fn days_in(year: i64, month: i64) -> i64 {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "ssr"))]
 mod tests {
     use super::*;
     use jiff::civil;

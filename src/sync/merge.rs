@@ -21,6 +21,7 @@
 //! | `union` | `{a, c}` | `{a, b, d}` | `{a, c, d}`: what anybody added, without what anybody removed |
 //! | `union` | `{a, b, c}` | `{b}` | `{b, c}`: an add that another had taken out again is an add |
 //! | `append` | `[x, y, m]` | `[x, y', t]` | `[x, y', m, t]`: new entries in order of their ids |
+//! | `append` | `[y, x]` | `[x, y']` | `[y', x]`: the order of who changed it; the server's where both did |
 //! | `append` | `[x, y"]` | `[x, y']` | `[x, y']`, and a person decides about `y` |
 //! | `text` | `"dig deep here"` | `"dig here now"` | `"dig deep here now"`; overlapping words ask |
 //!
@@ -177,20 +178,22 @@ fn union(was: &Value, mine: &Value, theirs: &Value) -> Value {
 
 /// Entries by id. New ones are added, in order of their ids, which is the order in which they were made. One that only
 /// one side changed or removed follows that side, except that an edit outlives a removal. One that both changed keeps
-/// the server's text and is asked about. Positions follow the server.
+/// the server's text and is asked about. Their order is that of the side that changed it; where both did, the server's.
 fn append(was: &Value, mine: &Value, theirs: &Value) -> Verdict {
     let by_id = |value: &Value| -> BTreeMap<String, Value> {
         value.as_list().iter().filter_map(|entry| Some((id_of(entry)?.to_owned(), entry.clone()))).collect()
     };
+    let order =
+        |value: &Value| -> Vec<String> { value.as_list().iter().filter_map(id_of).map(str::to_owned).collect() };
+    let [was_order, mine_order, held_order] = [was, mine, theirs].map(order);
     let (was, mine, held) = (by_id(was), by_id(mine), by_id(theirs));
     let mut merged: Vec<Value> = Vec::new();
     let mut new: BTreeMap<&String, Value> = BTreeMap::new();
     let mut overlap = false;
-    let places: Vec<&str> = theirs.as_list().iter().filter_map(id_of).collect();
-    let removed = was.keys().map(String::as_str).filter(|id| !held.contains_key(*id));
-    let placed: Vec<&str> = places.iter().copied().filter(|id| was.contains_key(*id)).chain(removed).collect();
-    for id in placed {
-        let (entry, clash) = merge_entry(was.get(id), mine.get(id), held.get(id));
+    let moved_there = !in_step(&was_order, &held_order);
+    let (first, then) = if moved_there { (&held_order, &mine_order) } else { (&mine_order, &held_order) };
+    for id in placed(&was, first, then) {
+        let (entry, clash) = merge_entry(was.get(&id), mine.get(&id), held.get(&id));
         merged.extend(entry);
         overlap |= clash;
     }
@@ -202,6 +205,29 @@ fn append(was: &Value, mine: &Value, theirs: &Value) -> Verdict {
     merged.extend(new.into_values());
     let merged = if merged.is_empty() { Value::Null } else { Value::List(merged) };
     if overlap { Verdict::Ask(merged) } else { Verdict::Both(merged) }
+}
+
+/// Whether what is in both lists is in the same order in both.
+fn in_step(one: &[String], other: &[String]) -> bool {
+    let [in_one, in_other] = [one, other].map(|list| list.iter().collect::<BTreeSet<_>>());
+    one.iter().filter(|id| in_other.contains(id)).eq(other.iter().filter(|id| in_one.contains(id)))
+}
+
+/// The entries that were there, in the order of the first list; one that is not in it stays behind the one it follows in
+/// the second.
+fn placed(was: &BTreeMap<String, Value>, first: &[String], then: &[String]) -> Vec<String> {
+    let in_first: BTreeSet<&String> = first.iter().collect();
+    let mut behind: BTreeMap<Option<&String>, Vec<&String>> = BTreeMap::new();
+    let mut last = None;
+    for id in then {
+        match in_first.contains(id) {
+            true => last = Some(id),
+            false => behind.entry(last).or_default().push(id),
+        }
+    }
+    let in_order = std::iter::once(None).chain(first.iter().map(Some));
+    let all = in_order.flat_map(|id| id.into_iter().chain(behind.remove(&id).unwrap_or_default()));
+    all.filter(|id| was.contains_key(*id)).cloned().collect()
 }
 
 /// The id of an entry of a list.

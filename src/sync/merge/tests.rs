@@ -29,7 +29,7 @@ fn text(text: &str) -> Value {
 fn every_rule_by_example() {
     use Rule::*;
     let both = |value: &Value| Verdict::Both(value.clone());
-    let (x, y) = ((1, "x", false), (2, "y", false));
+    let (x, y, z) = ((1, "x", false), (2, "y", false), (3, "z", false));
     for (rule, field, was, mine, theirs, expected) in [
         (Latest, "title", text("2"), text("3"), text("5"), Verdict::Mine),
         (Latest, "title", text("2"), text("5"), text("5"), Verdict::Same),
@@ -112,6 +112,25 @@ fn every_rule_by_example() {
             both(&list(&[x, (2, "edited", false)])),
         ),
         (Append, "checklist", list(&[x, y]), list(&[y]), list(&[x]), both(&Value::Null)),
+        // Who moved entries is followed, the server where both did; one that is missing there stays behind its neighbour.
+        (
+            Append,
+            "checklist",
+            list(&[x, y]),
+            list(&[y, x]),
+            list(&[x, (2, "edited", false)]),
+            both(&list(&[(2, "edited", false), x])),
+        ),
+        (Append, "checklist", list(&[x, y, z]), list(&[z, x, y]), list(&[y, x, z]), both(&list(&[y, x, z]))),
+        (Append, "checklist", list(&[x, y, z]), list(&[z, x, y]), list(&[x, z]), both(&list(&[z, x]))),
+        (
+            Append,
+            "checklist",
+            list(&[x, y, z]),
+            list(&[z, x]),
+            list(&[x, (2, "edited", false), z]),
+            both(&list(&[z, x, (2, "edited", false)])),
+        ),
     ] {
         assert_eq!(
             merge_field(rule, task_field(field), &was, &mine, &theirs),
@@ -303,6 +322,7 @@ fn contest() -> impl Strategy<Value = (Rule, &'static FieldSpec, [Value; 3])> {
         prop::collection::btree_set(1u128..6, 0..5).prop_map(|set| ids(&set.into_iter().collect::<Vec<_>>())).boxed();
     let entry = |id| (Just(id), prop::sample::select(vec!["a", "b", "c"]), any::<bool>());
     let entries = prop::sample::subsequence((1u128..6).collect::<Vec<_>>(), 0..5)
+        .prop_shuffle()
         .prop_flat_map(move |ids| ids.into_iter().map(entry).collect::<Vec<_>>())
         .prop_map(|entries| list(&entries))
         .boxed();
