@@ -289,9 +289,12 @@ fn write(draft: &mut Draft<'_>, op: &Op, conflict: Conflict<'_>) -> Step<RecordI
     let fields = fields.into_iter().filter(|(_, value)| !value.is_null());
     draft.make(key, conflict.scope, fields.map(|(name, value)| (name.into(), value)).collect(), Hand::Server);
     // Where nobody knows any more who entered it, whoever replaced it has it: they saw it.
-    if let (Some(keeper), Some(lost)) = (conflict.mine.by.or(conflict.theirs.by), withheld(&conflict.shown)) {
-        let of = tell::Lost { of: conflict.of, scope: conflict.scope, title: conflict.title, conflict: key };
-        tell::kept(draft, op, keeper, of, lost)?;
+    if let Some(keeper) = conflict.mine.by.or(conflict.theirs.by) {
+        let sees = tell::sees(draft, keeper, conflict.scope)?;
+        if let Some(values) = withheld(&conflict.shown, sees) {
+            let title = sees.then_some(conflict.title);
+            tell::kept(draft, op, keeper, tell::Lost { of: conflict.of, title, conflict: key, values });
+        }
     }
     if conflict.state == ConflictState::Open {
         let mut told: Vec<MemberId> = conflict.mine.by.into_iter().chain(conflict.theirs.by).collect();
@@ -314,14 +317,14 @@ fn laid_out(shown: &[Shown]) -> Value {
     if size_bytes(&both) <= parts_bytes_max() { both } else { with_sides(shown, &["mine"]) }
 }
 
-/// What others do not see of the edit that lost or waits; `None` if they see all of it.
-fn withheld(shown: &[Shown]) -> Option<Value> {
+/// What its author would not find in the conflict record: sensitive values, and all of them if they do not see the record.
+fn withheld(shown: &[Shown], sees: bool) -> Option<Value> {
     let entry = |shown: &Shown| {
         let parts =
             [("name", shown.spec.name.into()), ("label", shown.spec.label.into()), ("mine", shown.mine.clone())];
         Value::Map(parts.map(|(name, value)| (name.to_owned(), value)).into())
     };
-    let entries: Vec<Value> = shown.iter().filter(|shown| shown.spec.sensitive).map(entry).collect();
+    let entries: Vec<Value> = shown.iter().filter(|shown| !sees || shown.spec.sensitive).map(entry).collect();
     if entries.is_empty() { None } else { Some(Value::List(entries)) }
 }
 

@@ -116,9 +116,7 @@ fn tell(
     scope: Scope,
     says: String,
 ) -> Step<()> {
-    let member = draft.record(Key::new(Kind::Member, to.into()))?;
-    let Some(actor) = member.and_then(|member| Actor::of(&member)) else { return Ok(()) };
-    if !draft.shown_to(&actor, scope)? {
+    if !sees(draft, to, scope)? {
         return Ok(());
     }
     let key = Key::new(Kind::Notification, derived_id(op.id, sort.name(), to.0.as_bytes()));
@@ -141,31 +139,34 @@ fn notification(draft: &Draft<'_>, sort: NotificationSort, of: Key, says: String
     ])
 }
 
+/// Whether a member belongs and may see what is in this scope.
+pub(super) fn sees(draft: &Draft<'_>, member: MemberId, scope: Scope) -> Step<bool> {
+    let member = draft.record(Key::new(Kind::Member, member.into()))?;
+    member.and_then(|member| Actor::of(&member)).map_or(Ok(false), |actor| draft.shown_to(&actor, scope))
+}
+
 /// An edit that lost or waits.
 pub(super) struct Lost<'a> {
     pub(super) of: Key,
-    pub(super) scope: Scope,
-    pub(super) title: &'a str,
+    /// What its record is called by now, if its author may see that.
+    pub(super) title: Option<&'a str>,
     pub(super) conflict: Key,
+    pub(super) values: Value,
 }
 
-/// Gives the author of an edit that lost or waits what its conflict record withholds from others, so that a sensitive value is
-/// not lost to whoever entered it. It is their own, so they get it whatever they may see by now; what the record is called by now
-/// only if they may see that.
-pub(super) fn kept(draft: &mut Draft<'_>, op: &Op, author: MemberId, lost: Lost<'_>, values: Value) -> Step<()> {
-    let Lost { of, scope, title, conflict } = lost;
-    let Some(member) = draft.record(Key::new(Kind::Member, author.into()))? else { return Ok(()) };
-    let sees = match Actor::of(&member) {
-        Some(actor) => draft.shown_to(&actor, scope)?,
-        None => false,
+/// Gives the author of an edit that lost or waits what they would not find in its conflict record, so that nothing is lost to
+/// whoever entered it. It is their own, so they get it whatever they may see by now.
+pub(super) fn kept(draft: &mut Draft<'_>, op: &Op, author: MemberId, lost: Lost<'_>) {
+    let Lost { of, title, conflict, values } = lost;
+    let what = match title {
+        Some(title) => format!("“{title}”"),
+        None => format!("a {} that you do not see any more", of.kind.spec().label.to_lowercase()),
     };
-    let what = if sees { format!("“{title}”") } else { format!("a {}", of.kind.spec().label.to_lowercase()) };
     let says = format!("What was entered in {what} does not stand. It is kept here, for you alone.");
     let mut fields = notification(draft, NotificationSort::Superseded, of, says);
     fields.insert("kept".into(), values);
     let key = Key::new(Kind::Notification, derived_id(op.id, "kept", conflict.id.0.as_bytes()));
     draft.make(key, Scope::Personal(author), fields, Hand::Server);
-    Ok(())
 }
 
 /// Writes a line of the audit log.

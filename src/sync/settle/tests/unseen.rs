@@ -192,6 +192,19 @@ fn what_a_project_is_called_by_now_is_no_business_of_who_cannot_see_it() {
 }
 
 #[test]
+fn who_does_not_see_the_record_any_more_is_given_what_lost() {
+    for private in [false, true] {
+        let mut house = House::new();
+        let base = house.record(task()).version("title");
+        house.edits(BEN, task(), "title", text("Dig by hand"));
+        house.edits(OWNER, project(), "private", private.into());
+        house.does(OWNER, &[set(task(), &[("title", base, text("Dig"), text("Dig by machine"))])]);
+        assert_eq!(part(house.conflict()).2, text("Dig by hand"));
+        assert_eq!(house.told_alone(BEN, &text("Dig by hand")), private);
+    }
+}
+
+#[test]
 fn a_workspace_has_so_many_projects_and_no_more() {
     let mut house = House::new();
     let two = [(Kind::Project, 0x11), (Kind::Project, 0x12)].map(|of| create(of, &[("title", text("More"))]));
