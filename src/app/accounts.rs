@@ -13,11 +13,14 @@ use crate::app::pages::taking_over;
 use crate::app::records::{Leaving, Memory, Records, use_records};
 #[cfg(feature = "hydrate")]
 use crate::browser::profile::now_signed_in;
+#[cfg(feature = "hydrate")]
+use crate::browser::storage::remove_copies;
 use crate::model::id::WorkspaceId;
 use leptos::ev::SubmitEvent;
 use leptos::html::Button;
 use leptos::prelude::*;
 use leptos::server_fn::ServerFn;
+use leptos::task::spawn_local;
 use leptos_meta::Title;
 use leptos_router::hooks::{use_params_map, use_query_map};
 
@@ -69,6 +72,8 @@ where
 /// On the server nobody signs in through a page that is being drawn.
 #[cfg(not(feature = "hydrate"))]
 fn now_signed_in(_: Option<&Viewer>) {}
+#[cfg(not(feature = "hydrate"))]
+async fn remove_copies() {}
 
 /// Loads `to` once the action has succeeded: a new session starts with a new page, so nothing of the one before remains.
 fn load_when_done<S>(action: ServerAction<S>, to: impl Fn(&Me) -> String + 'static)
@@ -378,7 +383,7 @@ pub fn WorkspacesPage() -> impl IntoView {
                                     let (title, current_id, id) = (name.name.clone(), name.id.to_string(), choice_id(name.id));
                                     // Before it leaves, and only where something waits: nobody is asked for nothing.
                                     let ask_first = move |event: SubmitEvent| {
-                                        if !here && waiting.with_untracked(|status| status.waiting) > 0 {
+                                        if !here && !untrack(|| at_stake(records)).is_empty() {
                                             event.prevent_default();
                                             asked.set(Some(name.clone()));
                                             dom::focus(STAY_ID.to_owned());
@@ -405,14 +410,13 @@ pub fn WorkspacesPage() -> impl IntoView {
                     }
                 })}
             </Suspense>
-            <Show when=move || waiting.with(|status| status.waiting > 0)>
+            <Show when=move || !at_stake(records).is_empty()>
                 <p class="quiet-text">
-                    {move || format::count(i64::try_from(waiting.with(|status| status.waiting)).unwrap_or(i64::MAX), "edit waits", "edits wait")}
-                    " to be sent from this workspace. "
+                    {move || at_stake(records)}
                     {move || if memory_only() {
-                        "This browser keeps nothing: stay until that has been sent, or export it first."
+                        " This browser keeps nothing: stay until nothing of that is left, or export it first."
                     } else {
-                        "They stay on this device and are sent when you come back to it."
+                        " They stay on this device and are sent when you come back to this workspace."
                     }}
                 </p>
             </Show>
@@ -498,7 +502,11 @@ pub fn SignOut() -> impl IntoView {
         match sign_out().await {
             Ok(()) => {
                 now_signed_in(None);
-                dom::load("/sign-in");
+                // Of a workspace this person was in before; whoever sits down here next sees nothing of it.
+                spawn_local(async {
+                    remove_copies().await;
+                    dom::load("/sign-in");
+                });
             }
             Err(error) => fault.set(Some(error.to_string())),
         }

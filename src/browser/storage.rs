@@ -153,9 +153,7 @@ impl Storage {
     /// Removes what this browser has of the server, for this workspace and every other one that was open here.
     pub async fn remove_copies(&self) {
         self.remove(Database::Base).await;
-        for name in names_of_copies().await {
-            remove(&name).await;
-        }
+        remove_copies().await;
     }
 
     /// Removes one database, after its connection has been closed.
@@ -290,6 +288,13 @@ impl Lane {
     async fn remove(&self) {
         self.close();
         remove(&self.name).await;
+    }
+}
+
+/// The same where nothing is open: somebody may end a session without having opened a workspace.
+pub async fn remove_copies() {
+    for name in names_of_copies().await {
+        remove(&name).await;
     }
 }
 
