@@ -21,6 +21,9 @@ use uuid::Uuid;
 /// Rows a widget shows before it says how many more there are.
 pub const ROWS_MAX: usize = 8;
 
+/// How many more of my tasks are shown at a time, once somebody asks.
+const MORE_ROWS: usize = 24;
+
 /// Between one task marked as done and the next, milliseconds: by a double click nobody means two, and the next one has moved
 /// under the pointer.
 const DONE_APART_MS: f64 = 500.0;
@@ -61,11 +64,21 @@ fn MyTasks() -> impl IntoView {
     let (tasks, known) = (records.my_tasks(), all_known(records));
     let may = records.may_make(Kind::Project, Scope::Workspace);
     let done_at_ms = StoredValue::new(f64::NEG_INFINITY);
-    let count = Signal::derive(move || tasks.with(|tasks| tasks.len()));
+    let shown = RwSignal::new(ROWS_MAX);
+    let count = move || tasks.with(|tasks| tasks.len());
+    let more = move || {
+        let more = count().saturating_sub(shown.get()).min(MORE_ROWS);
+        format!("Show {} more", format::whole(i64::try_from(more).unwrap_or(i64::MAX)))
+    };
+    let show_more = move |_| {
+        let first_new = shown.get_untracked() + 1;
+        shown.update(|shown| *shown += MORE_ROWS);
+        dom::focus_first(vec![format!(".my-tasks li:nth-child({first_new}) a")]);
+    };
     view! {
         <div class="my-tasks">
             <Show
-                when=move || { count.get() > 0 || !known.get() }
+                when=move || { count() > 0 || !known.get() }
                 fallback=move || view! {
                     <p class="quiet-text">
                         "No open task is yours."
@@ -75,11 +88,14 @@ fn MyTasks() -> impl IntoView {
             >
                 <ul>
                     {rows(
-                        move || tasks.get().iter().take(ROWS_MAX).map(|key| key.id.0.as_u128()).collect(),
+                        move || tasks.get().iter().take(shown.get()).map(|key| key.id.0.as_u128()).collect(),
                         move |id| view! { <TaskLine key=key(Kind::Task, id) among=tasks done_at_ms/> }.into_any(),
                     )}
                 </ul>
-                <More count href="/projects"/>
+                // No other page has all of them.
+                <Show when=move || { count() > shown.get() }>
+                    <button type="button" class="button quiet" on:click=show_more>{more}</button>
+                </Show>
             </Show>
         </div>
     }
