@@ -1,7 +1,7 @@
 // Signing out, and somebody else at the same browser, while edits wait to be sent.
 import { readFile } from "node:fs/promises";
 import { expect, test } from "./fixtures.ts";
-import type { Person } from "./person.ts";
+import { expectAlive, type Person } from "./person.ts";
 import { expectSync, ProjectScreen } from "./project.ts";
 
 /** Ada's only step has a second task that the server knows nothing of. */
@@ -29,7 +29,9 @@ test("edits that wait are kept through signing out, are nobody else's, and arriv
   await ada.page.getByRole("button", { name: "Keep on this device and sign out" }).click();
 
   // Bo borrows the browser.
+  const wait = ada.page.getByText("Edits made in this browser wait to be sent.");
   await expect(ada.page.getByRole("heading", { name: "Sign in" })).toBeVisible();
+  await expect(wait).toBeVisible();
   await ada.letEditsThrough();
   await bo.signInAt(ada.page);
   await expectSync(ada.page, "live");
@@ -45,6 +47,11 @@ test("edits that wait are kept through signing out, are nobody else's, and arriv
   await expect(his.row("Count the culverts")).toBeVisible();
   await ada.go(address);
   await expect(hers.row("Count the culverts")).toHaveCount(1);
+  await openSyncCentre(ada);
+  await ada.page.getByRole("button", { name: "Sign out", exact: true }).click();
+  await expect(ada.page.getByRole("heading", { name: "Sign in" })).toBeVisible();
+  await expectAlive(ada.page);
+  await expect(wait).toHaveCount(0);
 });
 
 test("exported edits can be taken in again, and are sent once", async ({ member }) => {

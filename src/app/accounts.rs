@@ -12,7 +12,7 @@ use crate::app::format;
 use crate::app::pages::taking_over;
 use crate::app::records::{Leaving, Memory, Records, use_records};
 #[cfg(feature = "hydrate")]
-use crate::browser::profile::now_signed_in;
+use crate::browser::profile::{edits_wait, now_signed_in};
 #[cfg(feature = "hydrate")]
 use crate::browser::storage::remove_copies;
 use crate::model::id::WorkspaceId;
@@ -74,6 +74,10 @@ where
 fn now_signed_in(_: Option<&Viewer>) {}
 #[cfg(not(feature = "hydrate"))]
 async fn remove_copies() {}
+#[cfg(not(feature = "hydrate"))]
+fn edits_wait() -> bool {
+    false
+}
 
 /// Loads `to` once the action has succeeded: a new session starts with a new page, so nothing of the one before remains.
 fn load_when_done<S>(action: ServerAction<S>, to: impl Fn(&Me) -> String + 'static)
@@ -180,6 +184,9 @@ pub fn SignInPage() -> impl IntoView {
     let next = came_for();
     load_when_done(action, move |me| me.goes_to(&next.get_untracked()));
     let error = says(action);
+    // Only the browser knows.
+    let waits = RwSignal::new(false);
+    Effect::new(move || waits.set(edits_wait()));
     let sign_up = move || {
         next.with(|next| match next.strip_prefix("/invitation/") {
             Some(token) => format!("/sign-up?invitation={token}"),
@@ -188,6 +195,9 @@ pub fn SignInPage() -> impl IntoView {
     };
     view! {
         <Door title="Sign in">
+            <Show when=move || waits.get()>
+                <p class="banner">"Edits made in this browser wait to be sent. They are kept, and sent once whoever made them signs in again."</p>
+            </Show>
             <ActionForm action attr:class="stack">
                 <Input name="email" label="Email" sort="email" autocomplete="username" fault=fault_of(action, "email")/>
                 <Input name="password" label="Password" sort="password" autocomplete="current-password" fault=fault_of(action, "password")/>

@@ -79,6 +79,8 @@ pub struct Device {
     introduced: Cell<bool>,
     /// What the person has as a file.
     exported: RefCell<BTreeSet<OpId>>,
+    /// Whether it is marked that edits wait; `None` until it was looked at.
+    marked_waiting: Cell<Option<bool>>,
     /// Whether this browser remembers who is signed in; one that has no room to would look signed out for ever.
     remembered: bool,
     /// What was in the tray when its person was last told; `None` until everything stored has been read.
@@ -130,6 +132,7 @@ pub async fn start(records: Records, viewer: Viewer, worker: Option<Rc<Worker>>)
         looked_ms: Cell::new(clock::now_ms()),
         introduced: Cell::new(false),
         exported: RefCell::default(),
+        marked_waiting: Cell::new(None),
         remembered: profile::viewer().is_some_and(|kept| kept.member == member),
         known_refused: RefCell::default(),
         left: Cell::new(false),
@@ -265,6 +268,10 @@ impl Device {
             self.introduce();
         }
         let cut_off = status.link == Link::Offline && status.waiting > 0;
+        // While a connection is there an edit waits for moments only.
+        if status.waiting == 0 || status.link != Link::Live {
+            self.mark_waiting(status.waiting > 0);
+        }
         self.records.set_status(status, pending, tray);
         self.describe();
         if cut_off {
@@ -408,7 +415,15 @@ impl Device {
     /// The tab may be closed now: what waits is left to the service worker.
     fn go_dark(&self) {
         if self.replica.borrow().status().waiting > 0 {
+            self.mark_waiting(true);
             self.push_later();
+        }
+    }
+
+    /// For whoever comes to the page for signing in.
+    fn mark_waiting(&self, waits: bool) {
+        if self.marked_waiting.replace(Some(waits)) != Some(waits) {
+            profile::mark_waiting(self.me.workspace, self.me.member, waits);
         }
     }
 
@@ -521,9 +536,12 @@ impl Device {
         let has_all = self.held().iter().all(|op| self.exported.borrow().contains(op));
         profile::forget_viewer();
         self.storage.remove_copies().await;
-        if !holds_edits || (pending == Leaving::Remove && has_all) {
+        let goes = !holds_edits || (pending == Leaving::Remove && has_all);
+        if goes {
             self.storage.remove(Database::Outbox).await;
         }
+        let waits = !goes && self.replica.borrow().pending().next().is_some();
+        self.mark_waiting(waits);
         self.records.give_up();
         crate::app::dom::load("/sign-in");
     }

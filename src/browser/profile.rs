@@ -17,6 +17,8 @@ use uuid::Uuid;
 const DEVICE: &str = "tidemark.device";
 /// Where whoever was signed in last is kept.
 const VIEWER: &str = "tidemark.viewer";
+/// What the marks that edits wait begin with.
+const WAITING: &str = "tidemark.waiting.";
 /// The first life of a device.
 const FIRST_LIFE: u32 = 1;
 
@@ -65,6 +67,22 @@ pub fn now_signed_in(viewer: Option<&Viewer>) {
         Some(viewer) => keep_viewer(viewer),
         None => forget_viewer(),
     }
+}
+
+/// Marks whether edits of this member wait here to be sent, for pages that open no database.
+pub fn mark_waiting(workspace: WorkspaceId, member: MemberId, waits: bool) {
+    let name = format!("{WAITING}{workspace}.{member}");
+    if waits {
+        keep(&name, &true);
+    } else if is_there() {
+        LocalStorage::delete(&name);
+    }
+}
+
+/// Whether somebody's edits may wait here to be sent. The service worker may have sent them since a page marked it.
+pub fn edits_wait() -> bool {
+    let marked = |at: u32| LocalStorage::raw().key(at).ok().flatten().is_some_and(|name| name.starts_with(WAITING));
+    is_there() && (0..LocalStorage::length()).any(marked)
 }
 
 /// Whether there is a small storage at all: some browsers have none, or forbid it, and reading it would be a panic.
