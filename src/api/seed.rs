@@ -2,6 +2,7 @@
 //! read again by the browser before its first render, so that both draw the same markup.
 
 use crate::api::review::Activity;
+use crate::model::catalog::Kind;
 use crate::model::id::{MemberId, WorkspaceId};
 use crate::model::record::Record;
 use crate::model::scope::Scope;
@@ -17,6 +18,8 @@ pub struct Seed {
     pub records: Vec<Record>,
     /// Scopes of which `records` holds everything.
     pub complete: Vec<Scope>,
+    /// Kinds of which `records` holds all that this member may see; of tasks, all that are theirs.
+    pub listed: Vec<Kind>,
     /// What people did last, where the page shows it.
     pub activity: Option<Activity>,
 }

@@ -4,12 +4,14 @@
 pub mod one;
 pub mod settling;
 
+use crate::app::components::absent::NoneHere;
 use crate::app::components::editors::in_words;
 use crate::app::components::people::member_name;
 use crate::app::format;
 use crate::app::frame::Empty;
 use crate::app::project::LookOnly;
 use crate::app::records::{Draft, Records, title_of, use_records};
+use crate::model::catalog::Kind;
 use crate::model::choice::{ConflictClass, ConflictState, Resolution};
 use crate::model::kinds::Conflict;
 use crate::model::record::{Key, Record};
@@ -27,6 +29,7 @@ pub fn ConflictsPage() -> impl IntoView {
     let quiet = records.quiet_conflicts();
     let chosen = RwSignal::new(BTreeSet::<Key>::new());
     let none = Memo::new(move |_| open.with(|keys| keys.is_empty()));
+    let known = records.all_known(Kind::Conflict);
     // A viewer may see conflicts that others settle.
     let mine_to_settle = Memo::new(move |_| {
         let may_settle = |key: &Key| !records.locked(*key).get();
@@ -38,8 +41,10 @@ pub fn ConflictsPage() -> impl IntoView {
         <div class="page-head"><h1>"Conflicts"</h1></div>
         <Show
             when=move || !none.get()
-            fallback=|| view! {
+            fallback=move || view! {
+                <NoneHere known>
                 <Empty says="Nothing waits for you. When two people change the same thing apart and no rule may decide, both versions are kept and shown here side by side."/>
+                </NoneHere>
             }
         >
             <LookOnly locked=none_to_settle/>

@@ -36,7 +36,12 @@ mod here {
         /// What has the focus on the page, what comes after it there, what it is in, what comes after that, and so on up to the
         /// page.
         static FOCUS_TRAIL: RefCell<Vec<web_sys::HtmlElement>> = const { RefCell::new(Vec::new()) };
+        /// Where the focus goes once what has it is taken away, as whoever takes it away has said.
+        static FOCUS_HEIR: RefCell<Option<Find>> = const { RefCell::new(None) };
     }
+
+    /// Looks for an element when it is needed.
+    type Find = Box<dyn FnOnce() -> Option<web_sys::Element>>;
 
     /// Moves the focus to the element with this id, in the next frame, once it has been drawn. A person who went elsewhere
     /// meanwhile stays there: what they have begun to type would end up in two places.
@@ -59,42 +64,64 @@ mod here {
 
     /// Moves the focus, in the next frame, to what is found then, or else to the page, if it is on nothing that can be seen:
     /// what had it was taken away or hidden. A person who went elsewhere meanwhile stays there.
-    fn mend_focus(find: Box<dyn FnOnce() -> Option<web_sys::Element>>) {
+    fn mend_focus(find: Find) {
         leptos::prelude::request_animation_frame(move || {
-            let at = document().active_element().and_then(|at| at.dyn_into::<web_sys::HtmlElement>().ok());
-            if at.is_some_and(|at| at.offset_parent().is_some()) {
-                return;
-            }
-            let to = find().filter(|to| to.is_connected()).or_else(|| document().get_element_by_id(PAGE_ID));
-            let Some(Ok(to)) = to.map(|to| to.dyn_into::<web_sys::HtmlElement>()) else { return };
-            // A heading takes the focus only where it is told so.
-            if to.tab_index() < 0 && !to.has_attribute("tabindex") {
-                to.set_tab_index(-1);
-            }
-            if to.focus().is_err() {
-                leptos::logging::warn!("the focus is on nothing that can be seen");
+            if !focus_is_seen() {
+                give_focus(find);
             }
         });
     }
 
+    /// The same, also where what has the focus is taken away later than in the next frame.
+    fn bequeath_focus(find: Find) {
+        leptos::prelude::request_animation_frame(move || {
+            if focus_is_seen() {
+                FOCUS_HEIR.set(Some(find));
+            } else {
+                give_focus(find);
+            }
+        });
+    }
+
+    fn give_focus(find: Find) {
+        let to = find().filter(|to| to.is_connected()).or_else(|| document().get_element_by_id(PAGE_ID));
+        let Some(Ok(to)) = to.map(|to| to.dyn_into::<web_sys::HtmlElement>()) else { return };
+        // A heading takes the focus only where it is told so.
+        if to.tab_index() < 0 && !to.has_attribute("tabindex") {
+            to.set_tab_index(-1);
+        }
+        if to.focus().is_err() {
+            leptos::logging::warn!("the focus is on nothing that can be seen");
+        }
+    }
+
+    fn focus_is_seen() -> bool {
+        let at = document().active_element().and_then(|at| at.dyn_into::<web_sys::HtmlElement>().ok());
+        at.is_some_and(|at| at.offset_parent().is_some())
+    }
+
     /// Mends a lost focus with the first element that one of these selectors finds, asked in their order.
     pub fn focus_first(selectors: Vec<String>) {
-        mend_focus(Box::new(move || {
+        bequeath_focus(Box::new(move || {
             selectors.iter().find_map(|selector| document().query_selector(selector).ok().flatten())
         }));
     }
 
     /// Mends a lost focus with this button.
     pub fn focus_button(button: NodeRef<leptos::html::Button>) {
-        mend_focus(Box::new(move || button.try_get_untracked().flatten().map(web_sys::Element::from)));
+        bequeath_focus(Box::new(move || button.try_get_untracked().flatten().map(web_sys::Element::from)));
     }
 
     /// From now on, when what has the focus on the page is taken away or disabled and nothing else takes it, it goes to what
     /// came next there, or to what it was in: otherwise the next Tab would begin at the top of the document.
     pub fn keep_focus() {
-        window_event_listener_untyped("focusin", |event| FOCUS_TRAIL.set(trail(event.target())));
+        window_event_listener_untyped("focusin", |event| {
+            FOCUS_HEIR.take();
+            FOCUS_TRAIL.set(trail(event.target()));
+        });
         // Whoever presses something else has left it.
         window_event_listener_untyped("pointerdown", |event| {
+            FOCUS_HEIR.take();
             let at = event.target().and_then(|at| at.dyn_into::<web_sys::Node>().ok());
             if !FOCUS_TRAIL.with_borrow(|trail| trail.first().is_some_and(|last| last.contains(at.as_ref()))) {
                 FOCUS_TRAIL.take();
@@ -105,10 +132,11 @@ mod here {
             if !FOCUS_TRAIL.with_borrow(|trail| trail.first().is_some_and(lost)) {
                 return;
             }
-            let trail = FOCUS_TRAIL.take();
+            let (named, trail) = (FOCUS_HEIR.take(), FOCUS_TRAIL.take());
             let heir = move || {
                 let seen = |at: &web_sys::HtmlElement| at.offset_parent().is_some() && !lost(at);
-                trail.into_iter().find(seen).map(web_sys::Element::from)
+                let next = || trail.into_iter().find(seen).map(web_sys::Element::from);
+                named.and_then(|find| find()).filter(|named| named.is_connected()).or_else(next)
             };
             // After the frame in which whoever took it away gives the focus to something else.
             leptos::prelude::request_animation_frame(move || mend_focus(Box::new(heir)));
@@ -158,7 +186,7 @@ mod here {
     /// Mends a lost focus with what had it before.
     pub fn focus_back() {
         let before = FOCUS_BEFORE.take();
-        mend_focus(Box::new(move || before.and_then(|before| before.dyn_into::<web_sys::Element>().ok())));
+        bequeath_focus(Box::new(move || before.and_then(|before| before.dyn_into::<web_sys::Element>().ok())));
     }
 
     /// Moves the focus to something written that neither an edit nor this browser keeps; whether there is such a thing.

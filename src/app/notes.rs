@@ -1,10 +1,11 @@
 //! Notes: the list, and one note.
 
+use crate::app::components::absent::{Arriving, NoneHere};
 use crate::app::components::editors::{FieldEditor, in_words};
 use crate::app::components::marks::RecordMark;
 use crate::app::frame::{Empty, lasting};
+use crate::app::project::NotHere;
 use crate::app::project::history::History;
-use crate::app::project::{Arriving, NotHere};
 use crate::app::records::{Draft, title_of, use_records};
 use crate::model::catalog::Kind;
 use crate::model::id::RecordId;
@@ -20,8 +21,8 @@ use uuid::Uuid;
 pub fn NotesPage() -> impl IntoView {
     let records = use_records();
     let notes = records.of_kind(Kind::Note);
-    let complete = records.complete(Scope::Workspace);
-    let none = Memo::new(move |_| complete.get() && notes.with(|notes| notes.is_empty()));
+    let known = records.all_known(Kind::Note);
+    let none = Memo::new(move |_| notes.with(|notes| notes.is_empty()));
     let may = records.may_make(Kind::Note, Scope::Workspace);
     view! {
         <Title text="Notes"/>
@@ -34,7 +35,7 @@ pub fn NotesPage() -> impl IntoView {
                     true => "No notes yet. Give the first one a title above; everybody in the workspace can read and write it.",
                     false => "No notes yet.",
                 };
-                view! { <Empty says/> }
+                view! { <NoneHere known><Empty says/></NoneHere> }
             }
         >
             <section aria-label="All notes">

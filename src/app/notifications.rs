@@ -1,5 +1,6 @@
 //! What a member was told: newest first, marked as read by themselves.
 
+use crate::app::components::absent::NoneHere;
 use crate::app::deeds::value_in_words;
 use crate::app::format;
 use crate::app::frame::Empty;
@@ -8,6 +9,7 @@ use crate::model::catalog::Kind;
 use crate::model::choice::{ConflictClass, NotificationSort};
 use crate::model::kinds::{Conflict, Notification};
 use crate::model::record::{Key, Record};
+use crate::model::scope::Scope;
 use crate::model::value::Value;
 use leptos::prelude::*;
 use leptos_meta::Title;
@@ -19,6 +21,10 @@ pub fn NotificationsPage() -> impl IntoView {
     let records = use_records();
     let all = records.of_kind(Kind::Notification);
     let none = Memo::new(move |_| all.with(|all| all.is_empty()));
+    let known = match records.viewer_id() {
+        Some(member) => records.complete(Scope::Personal(member)),
+        None => Signal::stored(false),
+    };
     let read_all = move |_| {
         let drafts = all
             .get_untracked()
@@ -38,7 +44,11 @@ pub fn NotificationsPage() -> impl IntoView {
         </div>
         <Show
             when=move || !none.get()
-            fallback=|| view! { <Empty says="Nothing yet. You are told here when a task becomes yours, when somebody comments, and when an edit of yours meets another."/> }
+            fallback=move || view! {
+                <NoneHere known>
+                    <Empty says="Nothing yet. You are told here when a task becomes yours, when somebody comments, and when an edit of yours meets another."/>
+                </NoneHere>
+            }
         >
             <ul class="rows" aria-label="Notifications">
                 // Ids sort by time, so the last is the newest.

@@ -6,6 +6,7 @@ pub mod panel;
 pub mod time_log;
 pub mod tree;
 
+use crate::app::components::absent::Arriving;
 use crate::app::components::editors::in_words;
 use crate::app::components::marks::{Progress, RecordMark};
 use crate::app::format;
@@ -187,20 +188,6 @@ pub fn LookOnly(
         <Show when=move || locked.get() && actor.get().is_some()>
             <p class="quiet-text">"You can look at everything here. To change something, ask an admin or an owner to make you a member."</p>
         </Show>
-    }
-    .into_any()
-}
-
-/// What is shown while a scope is on its way for the first time.
-#[component]
-pub fn Arriving() -> impl IntoView {
-    view! {
-        <div class="skeleton" role="status">
-            <span class="sr-only">"Arriving from the server"</span>
-            <span class="skeleton-line" aria-hidden="true"></span>
-            <span class="skeleton-line" aria-hidden="true"></span>
-            <span class="skeleton-line" aria-hidden="true"></span>
-        </div>
     }
     .into_any()
 }

@@ -1,5 +1,6 @@
 //! All projects, how far each is, and where one begins.
 
+use crate::app::components::absent::NoneHere;
 use crate::app::components::editors::in_words;
 use crate::app::components::marks::{Progress, RecordMark};
 use crate::app::format;
@@ -12,7 +13,6 @@ use crate::model::kinds::Project;
 use crate::model::rank;
 use crate::model::record::Key;
 use crate::model::scope::Scope;
-use crate::sync::replica::Missing;
 use leptos::prelude::*;
 use leptos_meta::Title;
 use leptos_router::hooks::use_navigate;
@@ -23,8 +23,8 @@ use uuid::Uuid;
 pub fn ProjectsPage() -> impl IntoView {
     let records = use_records();
     let projects = records.of_kind(Kind::Project);
-    let known = all_known(records);
-    let none = Memo::new(move |_| known.get() && projects.with(|projects| projects.is_empty()));
+    let known = records.all_known(Kind::Project);
+    let none = Memo::new(move |_| projects.with(|projects| projects.is_empty()));
     let may = records.may_make(Kind::Project, Scope::Workspace);
     view! {
         <Title text="Projects"/>
@@ -39,7 +39,7 @@ pub fn ProjectsPage() -> impl IntoView {
                     true => "No projects yet. Name the first one above; it works offline too.",
                     false => "No projects yet.",
                 };
-                view! { <Empty says/> }
+                view! { <NoneHere known><Empty says/></NoneHere> }
             }
         >
             <ul class="cards" aria-label="Projects">
@@ -143,14 +143,6 @@ fn NewProject() -> impl IntoView {
         }}
     }
     .into_any()
-}
-
-/// Whether every project this person may see is here, followed: each comes in a scope of its own. Until then an empty list
-/// may be one that has not arrived.
-pub fn all_known(records: Records) -> Memo<bool> {
-    let (complete, status) = (records.complete(Scope::Workspace), records.status());
-    let arriving = |missing: &Missing| matches!(missing, Missing::Arriving { .. });
-    Memo::new(move |_| complete.get() && !status.with(|status| status.missing.iter().any(arriving)))
 }
 
 /// The project's title as other pages link to it.

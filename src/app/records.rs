@@ -17,6 +17,7 @@ use crate::model::record::{Key, Record};
 use crate::model::scope::Scope;
 use crate::model::value::Value;
 use crate::sync::op::Reason;
+use crate::sync::replica::Missing;
 pub use crate::sync::replica::{Draft, Link, Memory, Pending, PendingState, Refused, Shown, Status, Waiting};
 use leptos::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
@@ -181,6 +182,7 @@ pub struct Records {
     storage: RwSignal<Storage>,
     this_device: RwSignal<ThisDevice>,
     complete: RwSignal<BTreeSet<Scope>>,
+    listed: StoredValue<Vec<Kind>>,
     update_ready: RwSignal<bool>,
     told: RwSignal<Option<Told>>,
     undos: StoredValue<Vec<Undo>>,
@@ -227,6 +229,7 @@ impl Records {
             storage: RwSignal::new(Storage::default()),
             this_device: RwSignal::new(ThisDevice::default()),
             complete: RwSignal::new(seed.complete.into_iter().collect()),
+            listed: StoredValue::new(seed.listed),
             update_ready: RwSignal::new(false),
             told: RwSignal::new(None),
             undos: StoredValue::new(Vec::new()),
@@ -397,6 +400,16 @@ impl Records {
     pub fn complete(self, scope: Scope) -> Signal<bool> {
         let complete = self.complete;
         Signal::derive(move || complete.with(|scopes| scopes.contains(&scope)))
+    }
+
+    /// Whether every record of this kind that belongs on the page is here, of tasks the member's own: an empty list is empty then.
+    /// Either the server drew all of them, or every scope has arrived.
+    pub fn all_known(self, kind: Kind) -> Signal<bool> {
+        let (complete, status) = (self.complete(Scope::Workspace), self.status());
+        let drawn = self.listed.with_value(|listed| listed.contains(&kind));
+        let arriving = |missing: &Missing| matches!(missing, Missing::Arriving { .. });
+        Memo::new(move |_| drawn || (complete.get() && !status.with(|status| status.missing.iter().any(arriving))))
+            .into()
     }
 
     /// Whether the device has opened its store: from then on it speaks for the copy.
@@ -610,14 +623,6 @@ impl Records {
                 signal.set(list);
             }
         }
-    }
-
-    /// Forgets every record: before another person's or another workspace's are shown.
-    pub fn clear(self) {
-        let keys: Vec<_> = self.tables.with_value(|tables| tables.rows.keys().copied().collect());
-        self.apply(keys.into_iter().map(|key| Shown { key, record: None, waiting: Waiting::Nothing }).collect());
-        self.activity.set(None);
-        self.undos.update_value(Vec::clear);
     }
 
     /// The state of the copy, its outbox and its tray.

@@ -50,11 +50,12 @@ pub async fn seed(state: &AppState, session: &Session, path: &str) -> Result<See
         member: viewer.member,
         records: BTreeMap::new(),
         complete: vec![],
+        listed: vec![],
         activity: None,
     };
     gathered.gather(path).await?;
-    let Gathered { records, complete, activity, .. } = gathered;
-    Ok(Seed { viewer: Some(viewer), records: records.into_values().collect(), complete, activity })
+    let Gathered { records, complete, listed, activity, .. } = gathered;
+    Ok(Seed { viewer: Some(viewer), records: records.into_values().collect(), complete, listed, activity })
 }
 
 /// Records found so far.
@@ -64,6 +65,7 @@ struct Gathered<'a> {
     member: MemberId,
     records: BTreeMap<Key, Record>,
     complete: Vec<Scope>,
+    listed: Vec<Kind>,
     activity: Option<Activity>,
 }
 
@@ -93,18 +95,25 @@ impl Gathered<'_> {
         }
     }
 
-    /// Adds what is found and returns how many there were.
-    async fn add(&mut self, select: Select, count_max: usize) -> Result<usize, ApiError> {
+    /// Adds what is found and returns whether that was all.
+    async fn add(&mut self, select: Select, count_max: usize) -> Result<bool, ApiError> {
         let room = RECORDS_MAX.saturating_sub(self.records.len()).min(count_max);
         let found = self.state.core.records_of(self.workspace, self.member, &select, room).await?;
-        let count = found.len();
+        let all = found.len() < room;
         self.records.extend(found.into_iter().filter(|record| !record.deleted).map(|record| (record.key(), record)));
-        Ok(count)
+        Ok(all)
+    }
+
+    /// Adds what is found of a kind.
+    async fn list(&mut self, kind: Kind, select: Select, count_max: usize) -> Result<(), ApiError> {
+        if self.add(select, count_max).await? {
+            self.listed.push(kind);
+        }
+        Ok(())
     }
 
     async fn kind(&mut self, kind: Kind, count_max: usize) -> Result<(), ApiError> {
-        self.add(Select::Kind(kind), count_max).await?;
-        Ok(())
+        self.list(kind, Select::Kind(kind), count_max).await
     }
 
     async fn one(&mut self, kind: Kind, id: &str) -> Result<(), ApiError> {
@@ -115,8 +124,7 @@ impl Gathered<'_> {
     }
 
     async fn scope(&mut self, scope: Scope) -> Result<(), ApiError> {
-        let room = RECORDS_MAX.saturating_sub(self.records.len());
-        if self.add(Select::Scope { scope, after: None }, room).await? < room {
+        if self.add(Select::Scope { scope, after: None }, RECORDS_MAX).await? {
             self.complete.push(scope);
         }
         Ok(())
@@ -132,7 +140,7 @@ impl Gathered<'_> {
 
     /// The viewer's tasks, with what they stand under, for the names beside them.
     async fn own_tasks(&mut self) -> Result<(), ApiError> {
-        self.add(Select::AssignedTo(self.member), KIND_MAX).await?;
+        self.list(Kind::Task, Select::AssignedTo(self.member), KIND_MAX).await?;
         for _level in [Kind::Step, Kind::Phase] {
             let missing: Vec<Key> = self
                 .records
@@ -147,7 +155,7 @@ impl Gathered<'_> {
 
     /// Conflicts that wait, with the records they speak of.
     async fn conflicts(&mut self) -> Result<(), ApiError> {
-        self.add(Select::Kind(Kind::Conflict), KIND_MAX).await?;
+        self.kind(Kind::Conflict, KIND_MAX).await?;
         self.records.retain(|_, record| {
             record.kind != Kind::Conflict || Conflict(record).state() != Some(ConflictState::Settled)
         });

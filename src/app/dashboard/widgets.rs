@@ -1,12 +1,13 @@
 //! What each widget shows. All of them read the same records as the pages, so they move while somebody else works.
 
+use crate::app::components::absent::NoneHere;
 use crate::app::components::live::{rows, words};
 use crate::app::components::marks::{PriorityMark, Progress, RecordMark};
 use crate::app::dashboard::activity::RecentActivity;
 use crate::app::dashboard::sync_state::SyncState;
 use crate::app::dom;
 use crate::app::format;
-use crate::app::projects::{all_known, project_title};
+use crate::app::projects::project_title;
 use crate::app::records::use_records;
 use crate::model::catalog::Kind;
 use crate::model::choice::{Priority, ProjectState, Status, WidgetSort};
@@ -61,7 +62,7 @@ fn More(count: Signal<usize>, href: &'static str) -> impl IntoView {
 #[component]
 fn MyTasks() -> impl IntoView {
     let records = use_records();
-    let (tasks, known) = (records.my_tasks(), all_known(records));
+    let (tasks, known) = (records.my_tasks(), records.all_known(Kind::Task));
     let may = records.may_make(Kind::Project, Scope::Workspace);
     let done_at_ms = StoredValue::new(f64::NEG_INFINITY);
     let shown = RwSignal::new(ROWS_MAX);
@@ -78,12 +79,14 @@ fn MyTasks() -> impl IntoView {
     view! {
         <div class="my-tasks">
             <Show
-                when=move || { count() > 0 || !known.get() }
+                when=move || { count() > 0 }
                 fallback=move || view! {
-                    <p class="quiet-text">
-                        "No open task is yours."
-                        {move || may.get().then(|| view! { " Open a " <a href="/projects">"project"</a> " and assign yourself one." })}
-                    </p>
+                    <NoneHere known>
+                        <p class="quiet-text">
+                            "No open task is yours."
+                            {move || may.get().then(|| view! { " Open a " <a href="/projects">"project"</a> " and assign yourself one." })}
+                        </p>
+                    </NoneHere>
                 }
             >
                 <ul>
@@ -161,7 +164,7 @@ fn TaskLine(key: Key, among: Signal<Arc<Vec<Key>>>, done_at_ms: StoredValue<f64>
 fn ProjectProgress() -> impl IntoView {
     let records = use_records();
     let projects = records.of_kind(Kind::Project);
-    let known = all_known(records);
+    let known = records.all_known(Kind::Project);
     let may = records.may_make(Kind::Project, Scope::Workspace);
     let active = Memo::new(move |_| {
         projects
@@ -178,12 +181,14 @@ fn ProjectProgress() -> impl IntoView {
     let count = Signal::derive(move || active.with(Vec::len));
     view! {
         <Show
-            when=move || { count.get() > 0 || !known.get() }
+            when=move || { count.get() > 0 }
             fallback=move || view! {
-                <p class="quiet-text">
-                    "No project is running."
-                    {move || may.get().then(|| view! { " " <a href="/projects">"Begin one"</a> "." })}
-                </p>
+                <NoneHere known>
+                    <p class="quiet-text">
+                        "No project is running."
+                        {move || may.get().then(|| view! { " " <a href="/projects">"Begin one"</a> "." })}
+                    </p>
+                </NoneHere>
             }
         >
             <ul>
@@ -223,13 +228,13 @@ fn ProjectLine(key: Key) -> impl IntoView {
 fn NeedsYou() -> impl IntoView {
     let records = use_records();
     let conflicts = records.conflicts();
-    let known = all_known(records);
+    let known = records.all_known(Kind::Conflict);
     let tray = records.tray();
     let count = Signal::derive(move || conflicts.with(|keys| keys.len()));
     view! {
         <Show
-            when=move || { count.get() > 0 || !known.get() || tray.with(|tray| !tray.is_empty()) }
-            fallback=|| view! { <p class="quiet-text">"Nothing waits for you."</p> }
+            when=move || { count.get() > 0 || tray.with(|tray| !tray.is_empty()) }
+            fallback=move || view! { <NoneHere known><p class="quiet-text">"Nothing waits for you."</p></NoneHere> }
         >
             <ul>
                 {rows(

@@ -1,13 +1,14 @@
 //! Everything about one record of a project, beside its tree: every field with where it stands, and for a task its comments,
 //! its time and its history.
 
+use crate::app::components::absent::Arriving;
 use crate::app::components::editors::{FieldEditor, in_words};
 use crate::app::components::marks::RecordMark;
 use crate::app::frame::lasting;
+use crate::app::project::NotHere;
 use crate::app::project::comments::Comments;
 use crate::app::project::history::History;
 use crate::app::project::time_log::TimeLog;
-use crate::app::project::{Arriving, NotHere};
 use crate::app::records::{Draft, title_of, use_records};
 use crate::model::catalog::{FieldSpec, FieldType, Guard, Kind};
 use crate::model::kinds::Task;

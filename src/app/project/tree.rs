@@ -5,6 +5,7 @@
 
 mod drag;
 
+use crate::app::components::absent::NoneHere;
 use crate::app::components::editors::{in_words, with_typed};
 use crate::app::components::marks::{PriorityMark, Progress, RecordMark, shape};
 use crate::app::components::people::Avatars;
@@ -12,7 +13,7 @@ use crate::app::dom;
 use crate::app::format;
 use crate::app::frame::Empty;
 use crate::app::order::{self, Move, Way};
-use crate::app::project::{Arriving, LookOnly};
+use crate::app::project::LookOnly;
 use crate::app::records::{Draft, Records, Waiting, title_of, use_records};
 use crate::model::catalog::{FieldType, Kind};
 use crate::model::check;
@@ -446,12 +447,12 @@ pub fn Tree(
         <Toolbar trunk/>
         <LookOnly locked=trunk.locked/>
         <Show when=move || empty.get()>
-            <Show when=move || complete.get() fallback=|| view! { <Arriving/> }>
+            <NoneHere known=complete>
                 {move || {
                     let says = if trunk.locked.get() { EMPTY } else { EMPTY_TO_FILL };
                     view! { <Empty says/> }
                 }}
-            </Show>
+            </NoneHere>
         </Show>
         <div
             class="tree"
