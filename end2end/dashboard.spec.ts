@@ -1,6 +1,7 @@
 // The dashboard: who did what, how the workspace's devices stand, and arranging it by hand.
 import type { Locator, Page } from "@playwright/test";
 import { expect, test } from "./fixtures.ts";
+import { PASSWORD } from "./person.ts";
 import { expectSync, ProjectScreen } from "./project.ts";
 
 function widget(page: Page, name: string): Locator {
@@ -165,6 +166,24 @@ test("widgets are moved and removed by keyboard, and all of them stay away", asy
   await ada.go("/");
   await expect(page.getByText("Nothing is on your dashboard.")).toBeVisible();
   await expect(page.locator(".widget")).toHaveCount(0);
+});
+
+test("a list that has not arrived says so, and is not called empty", async ({ member, stranger }) => {
+  const ada = await member("Ada");
+  await expectSync(ada.page, "live");
+  const tablet = await stranger("Tablet");
+  await tablet.call("sign-in", { email: ada.email, password: PASSWORD });
+  await tablet.holdEditsBack();
+  await tablet.go("/");
+  await expectSync(tablet.page, "offline");
+  // The server has drawn all of these.
+  await expect(tablet.page.getByText("No open task is yours.")).toBeVisible();
+  await tablet.page.getByRole("navigation", { name: "Main" }).getByRole("link", { name: "Notes" }).click();
+  await expect(tablet.page.getByText("What belongs here is not on this device yet. It comes with the connection.")).toBeVisible();
+  await expect(tablet.page.getByText("No notes yet.")).toHaveCount(0);
+  await tablet.letEditsThrough();
+  await expect(tablet.page.getByText("No notes yet.")).toBeVisible();
+  await expectSync(tablet.page, "live");
 });
 
 test("a project made without a connection is empty, and one that is nowhere says so", async ({ member }) => {

@@ -82,6 +82,24 @@ async fn a_private_project_is_in_nobody_elses_page() {
 }
 
 #[tokio::test]
+async fn an_empty_workspace_is_called_empty_before_anything_was_copied() {
+    let app = TestApp::start().await;
+    let (ada, _) = app.owner("Ada").await;
+    for (path, words) in [
+        ("/", "No open task is yours."),
+        ("/", "No project is running."),
+        ("/", "Nothing waits for you."),
+        ("/projects", "No projects yet."),
+        ("/notes", "No notes yet."),
+        ("/conflicts", "Nothing waits for you."),
+        ("/notifications", "Nothing yet."),
+    ] {
+        let page = text(ada.get(path).await).await;
+        assert!(page.contains(words) && !page.contains("Arriving from the server"), "{path}: {page}");
+    }
+}
+
+#[tokio::test]
 async fn a_sensitive_value_that_lost_is_shown_to_its_author_alone() {
     let app = TestApp::start().await;
     let (ada, as_ada) = app.owner("Ada").await;
