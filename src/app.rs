@@ -22,6 +22,7 @@ pub mod records;
 pub mod sync_centre;
 pub mod theme;
 pub mod your_account;
+pub mod zone;
 
 use crate::api::seed::Seed;
 use frame::Frame;
@@ -63,10 +64,12 @@ fn document_around(options: LeptosOptions, boot: &'static str, title: AnyView, b
     let loader = use_context::<leptos::WasmSplitManifest>()
         .map(|manifest| manifest.0.with_value(|(folder, _, loader)| format!("{folder}/{loader}")))
         .map(|href| view! { <link rel="modulepreload" href=href crossorigin=leptos::nonce::use_nonce()/> });
+    // The shell is kept for whatever zone it is opened in.
+    let drawn_by = if boot == "server" { zone::drawn_by() } else { None };
     let padding = use_context::<Padding>().map(|Padding(make)| view! { <meta name="padding" content=make()/> });
     view! {
         <!DOCTYPE html>
-        <html lang="en" data-boot=boot>
+        <html lang="en" data-boot=boot data-zone=drawn_by>
             <head>
                 <meta charset="utf-8"/>
                 {padding}
@@ -79,6 +82,7 @@ fn document_around(options: LeptosOptions, boot: &'static str, title: AnyView, b
                 <link rel="manifest" href="/manifest.webmanifest"/>
                 {title}
                 <theme::BeforePaint/>
+                <zone::TellZone/>
                 <HashedStylesheet options id="leptos"/>
                 {loader}
                 {scripts}

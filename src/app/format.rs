@@ -1,15 +1,19 @@
-//! Dates, durations and counts in words. The one place that decides how they look; no time-zone database, and the same
-//! text on both faces: instants are shown in UTC, whose name stands beside them.
+//! Dates, durations and counts in words. The one place that decides how they look, with the same text on both faces.
 
+use crate::app::zone;
 use crate::model::day::{Day, Moment};
 
 const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
-/// An instant to the minute, `21 Nov 2026, 11:40 UTC`.
+/// An instant to the minute, by the clock that the page goes by: `21 Nov 2026, 12:40`, or `21 Nov 2026, 11:40 UTC`.
 pub fn instant(ms: i64) -> String {
-    let Some(at) = Moment::of(ms) else { return "at an unknown time".to_owned() };
+    let ahead_ms = zone::ahead_ms(ms);
+    let Some(at) = Moment::of(ms.saturating_add(ahead_ms.unwrap_or(0))) else {
+        return "at an unknown time".to_owned();
+    };
     let (hour, minute, ..) = at.clock();
-    format!("{}, {hour:02}:{minute:02} UTC", in_words(at.day))
+    let utc = if ahead_ms.is_none() { " UTC" } else { "" };
+    format!("{}, {hour:02}:{minute:02}{utc}", in_words(at.day))
 }
 
 /// In lower case, for ordering names. The browser's own: Rust's tables for it would be two or three kilobytes of a first visit.
@@ -148,6 +152,7 @@ pub fn browser(agent: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use leptos::prelude::{Owner, provide_context};
 
     #[test]
     fn words_for_figures() {
@@ -160,6 +165,13 @@ mod tests {
             ["just now", "just now", "1 min ago", "59 min ago", "1 h ago", "23 h ago", "1 day ago", "6 days ago"];
         assert_eq!(ago, words);
         assert_eq!(super::ago(now - 604_800_000, now), "14 Nov 2026, 11:40 UTC");
+        #[cfg(feature = "ssr")]
+        Owner::new().with(|| {
+            provide_context(zone::Zone(jiff::tz::TimeZone::get("Europe/Oslo").unwrap()));
+            assert_eq!(instant(1_795_261_200_000), "21 Nov 2026, 12:40");
+            assert_eq!(instant(1_782_860_340_000), "1 Jul 2026, 00:59", "summer time, and the next day");
+            assert_eq!(instant(i64::MAX), "at an unknown time");
+        });
         assert_eq!(date("2026-05-01"), "1 May 2026");
         assert_eq!(date("soon"), "soon");
         assert_eq!([minutes(45), minutes(90), minutes(720)], ["45 min", "1 h 30 min", "12 h"]);

@@ -3,6 +3,7 @@
 
 use crate::api::ApiError;
 use crate::api::seed::Seed;
+use crate::app::zone::{COOKIE, Zone};
 use crate::app::{Padding, bare_shell};
 use crate::server::caller;
 use crate::server::config::Config;
@@ -13,9 +14,11 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE};
 use axum::http::request::Parts;
-use axum::http::{HeaderValue, Method};
+use axum::http::{HeaderMap, HeaderValue, Method};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use axum_extra::extract::CookieJar;
+use jiff::tz::TimeZone;
 use leptos::nonce::use_nonce;
 use leptos::prelude::{LeptosOptions, provide_context, use_context};
 use leptos_axum::ResponseOptions;
@@ -58,6 +61,9 @@ pub fn context() {
     {
         provide_context(Seed::clone(seed));
     }
+    if let Some(zone) = use_context::<Parts>().and_then(|parts| zone_of(&parts.headers)) {
+        provide_context(zone);
+    }
     let Some(response) = use_context::<ResponseOptions>() else { return };
     // Pages and answers hold people's data: no cache keeps them, and going back after signing out shows nothing.
     response.insert_header(CACHE_CONTROL, HeaderValue::from_static("no-store"));
@@ -65,6 +71,12 @@ pub fn context() {
     if let Some(policy) = policy {
         response.insert_header(CONTENT_SECURITY_POLICY, policy);
     }
+}
+
+/// The time zone that a browser has said, if there is one of that name.
+fn zone_of(headers: &HeaderMap) -> Option<Zone> {
+    let cookies = CookieJar::from_headers(headers);
+    TimeZone::get(cookies.get(COOKIE)?.value()).ok().map(Zone)
 }
 
 /// Of 0 to 255 bytes, which no packing makes smaller than half of their digits.

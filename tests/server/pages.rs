@@ -6,6 +6,7 @@ use axum::body::Body;
 use axum::http::StatusCode;
 use std::collections::BTreeSet;
 use tidemark::api::seed::Seed;
+use tidemark::api::workspace::Invited;
 use tidemark::model::choice::Role;
 use tidemark::model::kinds::Kind;
 use tidemark::model::value::Value;
@@ -79,6 +80,30 @@ async fn a_private_project_is_in_nobody_elses_page() {
         assert!(shown(seed(&ada, &path).await), "{path}");
         assert!(!shown(seed(&bob, &path).await), "{path}");
     }
+}
+
+#[tokio::test]
+async fn times_are_by_the_clock_of_whoever_looks() {
+    let app = TestApp::start().await;
+    let (ada, as_ada) = app.owner("Ada").await;
+    let form = [("member", &*as_ada.to_string()), ("role", "member")];
+    let invited: Invited = ada.call("invitation/create", &form).await.unwrap();
+    let mut anybody = app.browser();
+    for (said, known) in [
+        (None, "UTC"),
+        (Some("Asia/Kathmandu"), "Asia/Kathmandu"),
+        (Some("../../etc/localtime"), "UTC"),
+        (Some("%"), "UTC"),
+    ] {
+        anybody.cookie = said.map(|said| format!("tidemark-zone={said}"));
+        let page = text(anybody.get(&invited.path).await).await;
+        let until = jiff::Timestamp::from_millisecond(invited.expires_ms).unwrap().in_tz(known).unwrap();
+        let until = until.strftime(if known == "UTC" { "%-d %b %Y, %H:%M UTC" } else { "%-d %b %Y, %H:%M" });
+        assert!(page.contains(&format!("{until}<")) || page.contains(&format!("{until}.")), "{said:?} {until}: {page}");
+        assert_eq!(page.contains("data-zone=\"local\""), known != "UTC", "{said:?}");
+    }
+    anybody.cookie = Some("tidemark-zone=Asia/Kathmandu".to_owned());
+    assert!(!text(anybody.get("/shell").await).await.contains("data-zone="), "it is kept for wherever it is opened");
 }
 
 #[tokio::test]
