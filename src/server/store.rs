@@ -122,7 +122,8 @@ pub struct Latest {
 /// Which records to read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Select {
-    /// Live records of a scope in the order of a snapshot, after this one.
+    /// Live records of a scope in the order of a snapshot, after this one. Those of several kinds with one id come in one page,
+    /// however full it is.
     Scope {
         /// Which scope.
         scope: Scope,

@@ -413,6 +413,13 @@ pub async fn a_snapshot_comes_in_order_and_in_pages(store: impl Store) {
     }
     // Project (1), then phase, step and task (2) in order of id, then the comment (4).
     assert_eq!(chunks, [vec![PROJECT, 20], vec![30, 40], vec![1]]);
+
+    // No place lies between two records of different kinds with one id.
+    let twins = Draft::after(8).put(Kind::Task, 30, scope, &[("step", record_id(30).into())]);
+    twins.commit(&store, workspace).await.unwrap();
+    let page = Page { count_max: 3, ..WHOLE };
+    let read = store.records(workspace, &Select::Scope { scope, after: None }, page).await.unwrap();
+    assert_eq!((ids(&read.rows), read.more), (vec![PROJECT, 20, 30, 30], true));
 }
 
 pub async fn my_tasks_follow_the_assignees(store: impl Store) {

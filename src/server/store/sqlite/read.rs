@@ -109,27 +109,35 @@ pub(super) fn records(
     select: &Select,
     page: Page,
 ) -> Result<Paged<Record>, StoreError> {
-    let (workspace, limit) = (Arg::Id(workspace.0), Arg::Int(limit(page)));
+    let workspace = Arg::Id(workspace.0);
+    let rows = Arg::Int(limit(page));
     match select {
         Select::Scope { scope, after } => {
             let (priority, id) = after.map_or((0, None), |(priority, id)| (priority, Some(id)));
             let after = id.map_or(Arg::Bytes(&[]), |id| Arg::Id(id.0));
+            // Records of several kinds with one id stand in one place, and no page ends between them.
+            let page_and_twins = Page { count_max: page.count_max.saturating_add(Kind::ALL.len()), ..page };
+            let limit = Arg::Int(limit(page_and_twins));
             let of_scope = [workspace, Arg::Text(&scope.to_string()), Arg::Int(i64::from(priority)), after, limit];
-            page_of(direct, BY_SCOPE, &of_scope, page)
+            paged(direct, BY_SCOPE, &of_scope, page, sized, |last, next| last.id == next.id)
         }
-        Select::Kind(kind) => page_of(direct, BY_KIND, &[workspace, Arg::Text(kind.spec().name), limit], page),
+        Select::Kind(kind) => page_of(direct, BY_KIND, &[workspace, Arg::Text(kind.spec().name), rows], page),
         Select::Keys(wanted) => {
-            page_of(direct, BY_KEY, &[workspace, Arg::Text(&keys(wanted.iter().copied())), limit], page)
+            page_of(direct, BY_KEY, &[workspace, Arg::Text(&keys(wanted.iter().copied())), rows], page)
         }
         Select::Under(key) => {
-            page_of(direct, UNDER, &[workspace, Arg::Id(key.id.0), Arg::Text(key.kind.spec().name), limit], page)
+            page_of(direct, UNDER, &[workspace, Arg::Id(key.id.0), Arg::Text(key.kind.spec().name), rows], page)
         }
-        Select::AssignedTo(member) => page_of(direct, ASSIGNED, &[workspace, Arg::Id(member.0), limit], page),
+        Select::AssignedTo(member) => page_of(direct, ASSIGNED, &[workspace, Arg::Id(member.0), rows], page),
     }
 }
 
 fn page_of(direct: &mut Direct, sql: &'static str, args: &[Arg<'_>], page: Page) -> Result<Paged<Record>, StoreError> {
-    paged(direct, sql, args, page, |row| Ok((record_in(row)?, row.bytes(3).len())))
+    paged(direct, sql, args, page, sized, |_, _| false)
+}
+
+fn sized(row: &Row<'_>) -> Result<(Record, usize), StoreError> {
+    Ok((record_in(row)?, row.bytes(3).len()))
 }
 
 /// A page of the log.
@@ -141,27 +149,30 @@ pub(super) fn lines(
     page: Page,
 ) -> Result<Paged<Line>, StoreError> {
     let args = [Arg::Id(workspace.0), Arg::Text(scopes), Arg::Int(stored(to.min(SEQ_MAX))), Arg::Int(limit(page))];
-    paged(direct, LOG, &args, page, |row| {
+    let line = |row: &Row<'_>| {
         let body = row.bytes(1);
         Ok((Line { entry: decode(body).map_err(damaged)?, until: version(row.int(0))? }, body.len()))
-    })
+    };
+    paged(direct, LOG, &args, page, line, |_, _| false)
 }
 
-/// Rows with their sizes, until the page is full.
+/// Rows with their sizes, until the page is full and does not end between two that stand together.
 fn paged<T>(
     direct: &mut Direct,
     sql: &'static str,
     args: &[Arg<'_>],
     page: Page,
     read: impl Fn(&Row<'_>) -> Result<(T, usize), StoreError>,
+    together: impl Fn(&T, &T) -> bool,
 ) -> Result<Paged<T>, StoreError> {
-    let (mut rows, mut bytes, mut more) = (Vec::new(), 0, false);
+    let (mut rows, mut bytes, mut more): (Vec<T>, _, _) = (Vec::new(), 0, false);
     direct.each(sql, args, |row| {
-        if rows.len() == page.count_max || bytes >= page.bytes_max {
+        let (found, size) = read(row)?;
+        let full = rows.len() >= page.count_max || bytes >= page.bytes_max;
+        if full && !rows.last().is_some_and(|last| together(last, &found)) {
             more = true;
             return Ok(ControlFlow::Break(()));
         }
-        let (found, size) = read(row)?;
         bytes += size;
         rows.push(found);
         Ok(ControlFlow::Continue(()))
