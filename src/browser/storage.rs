@@ -291,11 +291,30 @@ impl Lane {
     }
 }
 
-/// The same where nothing is open: somebody may end a session without having opened a workspace.
+/// The same where nothing is open: somebody may end a session without having opened a workspace. By the browser's own calls,
+/// because this is in a file that pages wait for.
 pub async fn remove_copies() {
     for name in names_of_copies().await {
-        remove(&name).await;
+        if !matches!(in_time(removed(&name)).await, Ok(Ok(()))) {
+            leptos::logging::warn!("{name} could not be removed");
+        }
     }
+}
+
+/// Removed, or about to be once another tab lets go of it.
+async fn removed(name: &str) -> Result<(), JsValue> {
+    let factory = Reflect::get(&window(), &JsValue::from_str("indexedDB"))?;
+    let delete: Function = Reflect::get(&factory, &JsValue::from_str("deleteDatabase"))?.dyn_into()?;
+    let request = delete.call1(&factory, &JsValue::from_str(name))?;
+    let mut listening = Ok(true);
+    let ended = Promise::new(&mut |resolve, reject| {
+        let ends = [("onsuccess", &resolve), ("onblocked", &resolve), ("onerror", &reject)];
+        listening = ends.into_iter().try_fold(true, |all, (event, then)| {
+            Reflect::set(&request, &JsValue::from_str(event), then).map(|set| all && set)
+        });
+    });
+    listening?;
+    JsFuture::from(ended).await.map(drop)
 }
 
 async fn remove(name: &str) {

@@ -1,5 +1,6 @@
 //! What stands where records belong that are not on this device.
 
+use crate::app::components::live::{live, words};
 use crate::app::records::use_records;
 use crate::sync::replica::Link;
 use leptos::prelude::*;
@@ -9,7 +10,7 @@ use leptos::prelude::*;
 #[component]
 pub fn Arriving() -> impl IntoView {
     let status = use_records().status();
-    let waits_for = Memo::new(move |_| {
+    let waits_for = move || {
         status.with(|status| match status.link {
             Link::Joining | Link::Live => None,
             Link::Offline => Some("It comes with the connection."),
@@ -17,21 +18,18 @@ pub fn Arriving() -> impl IntoView {
             Link::Revoked => Some("You are no longer a member of this workspace."),
             Link::UpdateNeeded => Some("It comes with the update of this page."),
         })
-    });
+    };
+    let says = move || match waits_for() {
+        Some(what) => format!("What belongs here is not on this device yet. {what}"),
+        None => "Arriving from the server".to_owned(),
+    };
     view! {
-        <Show
-            when=move || waits_for.get().is_none()
-            fallback=move || view! {
-                <p class="quiet-text">"What belongs here is not on this device yet. " {move || waits_for.get()}</p>
-            }
-        >
-            <div class="skeleton" role="status">
-                <span class="sr-only">"Arriving from the server"</span>
-                <span class="skeleton-line" aria-hidden="true"></span>
-                <span class="skeleton-line" aria-hidden="true"></span>
-                <span class="skeleton-line" aria-hidden="true"></span>
-            </div>
-        </Show>
+        <div class="skeleton" role="status" data-waits=move || waits_for().is_some().then_some("")>
+            <p class="quiet-text">{words(says)}</p>
+            <span class="skeleton-line" aria-hidden="true"></span>
+            <span class="skeleton-line" aria-hidden="true"></span>
+            <span class="skeleton-line" aria-hidden="true"></span>
+        </div>
     }
     .into_any()
 }
@@ -45,5 +43,5 @@ pub fn NoneHere(
     /// What is said then.
     children: ChildrenFn,
 ) -> impl IntoView {
-    view! { <Show when=move || known.get() fallback=|| view! { <Arriving/> }>{children()}</Show> }.into_any()
+    live(move || if known.get() { children() } else { view! { <Arriving/> }.into_any() })
 }
