@@ -195,9 +195,7 @@ pub fn SignInPage() -> impl IntoView {
     };
     view! {
         <Door title="Sign in">
-            <Show when=move || waits.get()>
-                <p class="banner">"Edits made in this browser wait to be sent. They are kept, and sent once whoever made them signs in again."</p>
-            </Show>
+            <p class="banner" hidden=move || !waits.get()>"Edits made in this browser wait to be sent. They are kept, and sent once whoever made them signs in again."</p>
             <ActionForm action attr:class="stack">
                 <Input name="email" label="Email" sort="email" autocomplete="username" fault=fault_of(action, "email")/>
                 <Input name="password" label="Password" sort="password" autocomplete="current-password" fault=fault_of(action, "password")/>

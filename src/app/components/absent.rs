@@ -34,6 +34,11 @@ pub fn Arriving() -> impl IntoView {
     .into_any()
 }
 
+/// `Arriving` as long as nothing is here and nothing is known.
+pub fn unless_here(here: impl Fn() -> bool + Send + 'static) -> AnyView {
+    live(move || if here() { ().into_any() } else { view! { <Arriving/> }.into_any() })
+}
+
 /// What a list says that has nothing in it: that there is nothing, once that is known.
 #[component]
 pub fn NoneHere(

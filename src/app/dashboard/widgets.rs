@@ -1,6 +1,6 @@
 //! What each widget shows. All of them read the same records as the pages, so they move while somebody else works.
 
-use crate::app::components::absent::NoneHere;
+use crate::app::components::absent::unless_here;
 use crate::app::components::live::{rows, words};
 use crate::app::components::marks::{PriorityMark, Progress, RecordMark};
 use crate::app::dashboard::activity::RecentActivity;
@@ -79,14 +79,12 @@ fn MyTasks() -> impl IntoView {
     view! {
         <div class="my-tasks">
             <Show
-                when=move || { count() > 0 }
+                when=move || { count() > 0 || !known.get() }
                 fallback=move || view! {
-                    <NoneHere known>
-                        <p class="quiet-text">
-                            "No open task is yours."
-                            {move || may.get().then(|| view! { " Open a " <a href="/projects">"project"</a> " and assign yourself one." })}
-                        </p>
-                    </NoneHere>
+                    <p class="quiet-text">
+                        "No open task is yours."
+                        {move || may.get().then(|| view! { " Open a " <a href="/projects">"project"</a> " and assign yourself one." })}
+                    </p>
                 }
             >
                 <ul>
@@ -95,10 +93,9 @@ fn MyTasks() -> impl IntoView {
                         move |id| view! { <TaskLine key=key(Kind::Task, id) among=tasks done_at_ms/> }.into_any(),
                     )}
                 </ul>
+                {unless_here(move || known.get() || count() > 0)}
                 // No other page has all of them.
-                <Show when=move || { count() > shown.get() }>
-                    <button type="button" class="button quiet" on:click=show_more>{more}</button>
-                </Show>
+                <button type="button" class="button quiet" hidden=move || count() <= shown.get() on:click=show_more>{words(more)}</button>
             </Show>
         </div>
     }
@@ -181,14 +178,12 @@ fn ProjectProgress() -> impl IntoView {
     let count = Signal::derive(move || active.with(Vec::len));
     view! {
         <Show
-            when=move || { count.get() > 0 }
+            when=move || { count.get() > 0 || !known.get() }
             fallback=move || view! {
-                <NoneHere known>
-                    <p class="quiet-text">
-                        "No project is running."
-                        {move || may.get().then(|| view! { " " <a href="/projects">"Begin one"</a> "." })}
-                    </p>
-                </NoneHere>
+                <p class="quiet-text">
+                    "No project is running."
+                    {move || may.get().then(|| view! { " " <a href="/projects">"Begin one"</a> "." })}
+                </p>
             }
         >
             <ul>
@@ -197,6 +192,7 @@ fn ProjectProgress() -> impl IntoView {
                     |id| view! { <ProjectLine key=key(Kind::Project, id)/> }.into_any(),
                 )}
             </ul>
+            {unless_here(move || known.get() || count.get() > 0)}
             <More count href="/projects"/>
         </Show>
     }
@@ -233,8 +229,8 @@ fn NeedsYou() -> impl IntoView {
     let count = Signal::derive(move || conflicts.with(|keys| keys.len()));
     view! {
         <Show
-            when=move || { count.get() > 0 || tray.with(|tray| !tray.is_empty()) }
-            fallback=move || view! { <NoneHere known><p class="quiet-text">"Nothing waits for you."</p></NoneHere> }
+            when=move || { count.get() > 0 || !known.get() || tray.with(|tray| !tray.is_empty()) }
+            fallback=|| view! { <p class="quiet-text">"Nothing waits for you."</p> }
         >
             <ul>
                 {rows(
@@ -247,6 +243,7 @@ fn NeedsYou() -> impl IntoView {
                     },
                 )}
             </ul>
+            {unless_here(move || known.get() || count.get() > 0)}
             <More count href="/conflicts"/>
             <Show when=move || tray.with(|tray| !tray.is_empty())>
                 <p><a href="/sync">{move || format::count(i64::try_from(tray.with(|tray| tray.len())).unwrap_or(i64::MAX), "rejected edit", "rejected edits")}</a></p>
