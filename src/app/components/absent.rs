@@ -1,6 +1,6 @@
 //! What stands where records belong that are not on this device.
 
-use crate::app::components::live::{live, words};
+use crate::app::components::live::live;
 use crate::app::records::use_records;
 use crate::sync::replica::Link;
 use leptos::prelude::*;
@@ -10,33 +10,29 @@ use leptos::prelude::*;
 #[component]
 pub fn Arriving() -> impl IntoView {
     let status = use_records().status();
-    let waits_for = move || {
-        status.with(|status| match status.link {
-            Link::Joining | Link::Live => None,
-            Link::Offline => Some("It comes with the connection."),
-            Link::SignedOut => Some("It comes once you have signed in again."),
-            Link::Revoked => Some("You are no longer a member of this workspace."),
-            Link::UpdateNeeded => Some("It comes with the update of this page."),
-        })
-    };
-    let says = move || match waits_for() {
-        Some(what) => format!("What belongs here is not on this device yet. {what}"),
-        None => "Arriving from the server".to_owned(),
-    };
-    view! {
-        <div class="skeleton" role="status" data-waits=move || waits_for().is_some().then_some("")>
-            <p class="quiet-text">{words(says)}</p>
-            <span class="skeleton-line" aria-hidden="true"></span>
-            <span class="skeleton-line" aria-hidden="true"></span>
-            <span class="skeleton-line" aria-hidden="true"></span>
-        </div>
-    }
-    .into_any()
-}
-
-/// `Arriving` as long as nothing is here and nothing is known.
-pub fn unless_here(here: impl Fn() -> bool + Send + 'static) -> AnyView {
-    live(move || if here() { ().into_any() } else { view! { <Arriving/> }.into_any() })
+    let link = move || status.with(|status| status.link);
+    // What is in the page once for all of them is smaller than what each closure would be compiled to: see `live`.
+    let on_its_way = Memo::new(move |_| matches!(link(), Link::Joining | Link::Live));
+    live(move || match (on_its_way.get(), untrack(link)) {
+        (true, _) => view! {
+            <div class="skeleton" role="status">
+                <span class="sr-only">"Arriving from the server"</span>
+                <span class="skeleton-line" aria-hidden="true"></span>
+                <span class="skeleton-line" aria-hidden="true"></span>
+                <span class="skeleton-line" aria-hidden="true"></span>
+            </div>
+        }
+        .into_any(),
+        (false, link) => {
+            let when = match link {
+                Link::SignedOut => "once you have signed in again",
+                Link::UpdateNeeded => "with the update of this page",
+                _ => "with the connection",
+            };
+            let says = format!("What belongs here is not on this device yet. It comes {when}.");
+            view! { <p class="quiet-text">{says}</p> }.into_any()
+        }
+    })
 }
 
 /// What a list says that has nothing in it: that there is nothing, once that is known.

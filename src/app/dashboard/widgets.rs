@@ -1,7 +1,6 @@
 //! What each widget shows. All of them read the same records as the pages, so they move while somebody else works.
 
-use crate::app::components::absent::unless_here;
-use crate::app::components::live::{rows, words};
+use crate::app::components::live::{live, rows, words};
 use crate::app::components::marks::{PriorityMark, Progress, RecordMark};
 use crate::app::dashboard::activity::RecentActivity;
 use crate::app::dashboard::sync_state::SyncState;
@@ -65,15 +64,19 @@ fn MyTasks() -> impl IntoView {
     let (tasks, known) = (records.my_tasks(), records.all_known(Kind::Task));
     let may = records.may_make(Kind::Project, Scope::Workspace);
     let done_at_ms = StoredValue::new(f64::NEG_INFINITY);
-    let shown = RwSignal::new(ROWS_MAX);
+    // How often somebody has asked for more.
+    let asked = RwSignal::new(0_u64);
+    let shown =
+        move || MORE_ROWS.saturating_mul(usize::try_from(asked.get()).unwrap_or(usize::MAX)).saturating_add(ROWS_MAX);
     let count = move || tasks.with(|tasks| tasks.len());
+    let any_more = Memo::new(move |_| count() > shown());
     let more = move || {
-        let more = count().saturating_sub(shown.get()).min(MORE_ROWS);
+        let more = count().saturating_sub(shown()).min(MORE_ROWS);
         format!("Show {} more", format::whole(i64::try_from(more).unwrap_or(i64::MAX)))
     };
     let show_more = move |_| {
-        let first_new = shown.get_untracked() + 1;
-        shown.update(|shown| *shown += MORE_ROWS);
+        let first_new = untrack(shown).saturating_add(1);
+        asked.update(|asked| *asked += 1);
         dom::focus_first(vec![format!(".my-tasks li:nth-child({first_new}) a")]);
     };
     view! {
@@ -89,13 +92,15 @@ fn MyTasks() -> impl IntoView {
             >
                 <ul>
                     {rows(
-                        move || tasks.get().iter().take(shown.get()).map(|key| key.id.0.as_u128()).collect(),
+                        move || tasks.get().iter().take(shown()).map(|key| key.id.0.as_u128()).collect(),
                         move |id| view! { <TaskLine key=key(Kind::Task, id) among=tasks done_at_ms/> }.into_any(),
                     )}
                 </ul>
-                {unless_here(move || known.get() || count() > 0)}
                 // No other page has all of them.
-                <button type="button" class="button quiet" hidden=move || count() <= shown.get() on:click=show_more>{words(more)}</button>
+                {live(move || match any_more.get() {
+                    true => view! { <button type="button" class="button quiet" on:click=show_more>{words(more)}</button> }.into_any(),
+                    false => ().into_any(),
+                })}
             </Show>
         </div>
     }
@@ -192,7 +197,6 @@ fn ProjectProgress() -> impl IntoView {
                     |id| view! { <ProjectLine key=key(Kind::Project, id)/> }.into_any(),
                 )}
             </ul>
-            {unless_here(move || known.get() || count.get() > 0)}
             <More count href="/projects"/>
         </Show>
     }
@@ -243,7 +247,6 @@ fn NeedsYou() -> impl IntoView {
                     },
                 )}
             </ul>
-            {unless_here(move || known.get() || count.get() > 0)}
             <More count href="/conflicts"/>
             <Show when=move || tray.with(|tray| !tray.is_empty())>
                 <p><a href="/sync">{move || format::count(i64::try_from(tray.with(|tray| tray.len())).unwrap_or(i64::MAX), "rejected edit", "rejected edits")}</a></p>
