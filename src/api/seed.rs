@@ -19,10 +19,29 @@ pub struct Seed {
     /// Scopes of which `records` holds everything.
     pub complete: Vec<Scope>,
     /// Kinds of which `records` holds all that this member may see; of tasks, all that are theirs.
-    pub listed: Vec<Kind>,
+    pub listed: Listed,
     /// What people did last, where the page shows it.
     pub activity: Option<Activity>,
 }
+
+/// A set of kinds. As bits, because a page waits for the code that reads it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Listed(u32);
+
+impl Listed {
+    /// Adds a kind.
+    pub fn insert(&mut self, kind: Kind) {
+        self.0 |= 1 << kind as u32;
+    }
+
+    /// Whether it is in the set.
+    pub fn contains(self, kind: Kind) -> bool {
+        self.0 & (1 << kind as u32) != 0
+    }
+}
+
+// Every kind has a bit.
+const _: () = assert!(Kind::ALL.len() <= u32::BITS as usize);
 
 /// Who looks at the screens, and in which workspace.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -7,7 +7,6 @@ use crate::api::account::{Me, SignIn, SignUp, me, sign_out};
 use crate::api::seed::Viewer;
 use crate::api::seed::WorkspaceName;
 use crate::api::workspace::{AcceptInvitation, CreateWorkspace, SwitchWorkspace, invitation};
-use crate::app::components::live::live;
 use crate::app::dom;
 use crate::app::format;
 use crate::app::pages::taking_over;
@@ -196,11 +195,8 @@ pub fn SignInPage() -> impl IntoView {
     };
     view! {
         <Door title="Sign in">
-            {live(move || match waits.get() {
-                true => view! {
-                    <p class="banner">"Edits made in this browser wait to be sent. They are kept, and sent once whoever made them signs in again."</p>
-                }.into_any(),
-                false => ().into_any(),
+            {move || waits.get().then(|| view! {
+                <p class="banner">"Edits made in this browser wait to be sent. They are kept, and sent once whoever made them signs in again."</p>
             })}
             <ActionForm action attr:class="stack">
                 <Input name="email" label="Email" sort="email" autocomplete="username" fault=fault_of(action, "email")/>

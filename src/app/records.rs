@@ -5,7 +5,7 @@
 
 use crate::api::ApiError;
 use crate::api::review::Activity;
-use crate::api::seed::{Seed, Viewer};
+use crate::api::seed::{Listed, Seed, Viewer};
 use crate::api::workspace::Presence;
 use crate::app::format;
 use crate::model::catalog::Kind;
@@ -182,7 +182,7 @@ pub struct Records {
     storage: RwSignal<Storage>,
     this_device: RwSignal<ThisDevice>,
     complete: RwSignal<BTreeSet<Scope>>,
-    listed: StoredValue<Vec<Kind>>,
+    listed: Listed,
     update_ready: RwSignal<bool>,
     told: RwSignal<Option<Told>>,
     undos: StoredValue<Vec<Undo>>,
@@ -229,7 +229,7 @@ impl Records {
             storage: RwSignal::new(Storage::default()),
             this_device: RwSignal::new(ThisDevice::default()),
             complete: RwSignal::new(seed.complete.into_iter().collect()),
-            listed: StoredValue::new(seed.listed),
+            listed: seed.listed,
             update_ready: RwSignal::new(false),
             told: RwSignal::new(None),
             undos: StoredValue::new(Vec::new()),
@@ -406,7 +406,7 @@ impl Records {
     /// Either the server drew all of them, or every scope has arrived.
     pub fn all_known(self, kind: Kind) -> Signal<bool> {
         let (complete, status) = (self.complete(Scope::Workspace), self.status());
-        let drawn = self.listed.with_value(|listed| listed.contains(&kind));
+        let drawn = self.listed.contains(kind);
         let arriving = |missing: &Missing| matches!(missing, Missing::Arriving { .. });
         Memo::new(move |_| drawn || (complete.get() && !status.with(|status| status.missing.iter().any(arriving))))
             .into()

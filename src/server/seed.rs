@@ -3,7 +3,7 @@
 
 use crate::api::ApiError;
 use crate::api::review::Activity;
-use crate::api::seed::Seed;
+use crate::api::seed::{Listed, Seed};
 use crate::model::choice::ConflictState;
 use crate::model::id::{MemberId, RecordId, WorkspaceId};
 use crate::model::kinds::{Conflict, Kind};
@@ -50,7 +50,7 @@ pub async fn seed(state: &AppState, session: &Session, path: &str) -> Result<See
         member: viewer.member,
         records: BTreeMap::new(),
         complete: vec![],
-        listed: vec![],
+        listed: Listed::default(),
         activity: None,
     };
     gathered.gather(path).await?;
@@ -65,7 +65,7 @@ struct Gathered<'a> {
     member: MemberId,
     records: BTreeMap<Key, Record>,
     complete: Vec<Scope>,
-    listed: Vec<Kind>,
+    listed: Listed,
     activity: Option<Activity>,
 }
 
@@ -107,7 +107,7 @@ impl Gathered<'_> {
     /// Adds what is found of a kind.
     async fn list(&mut self, kind: Kind, select: Select, count_max: usize) -> Result<(), ApiError> {
         if self.add(select, count_max).await? {
-            self.listed.push(kind);
+            self.listed.insert(kind);
         }
         Ok(())
     }
