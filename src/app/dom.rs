@@ -19,7 +19,7 @@ pub struct Over {
 mod here {
     use super::Over;
     use leptos::prelude::{GetUntracked, NodeRef, document, window, window_event_listener_untyped};
-    use std::cell::RefCell;
+    use std::cell::{Cell, RefCell};
     use wasm_bindgen::JsCast;
     use wasm_bindgen::closure::Closure;
 
@@ -38,6 +38,8 @@ mod here {
         static FOCUS_TRAIL: RefCell<Vec<web_sys::HtmlElement>> = const { RefCell::new(Vec::new()) };
         /// Where the focus goes once what has it is taken away, as whoever takes it away has said.
         static FOCUS_HEIR: RefCell<Option<Find>> = const { RefCell::new(None) };
+        /// How often somebody has asked for the focus: what mends a loss from before then comes too late.
+        static FOCUS_ASKED: Cell<u32> = const { Cell::new(0) };
     }
 
     /// Looks for an element when it is needed.
@@ -47,6 +49,7 @@ mod here {
     /// meanwhile stays there: what they have begun to type would end up in two places.
     pub fn focus(id: String) {
         let before = document().active_element();
+        focus_asked();
         leptos::prelude::request_animation_frame(move || {
             let now = document().active_element();
             let nowhere = now.as_ref().is_none_or(|now| now.tag_name().eq_ignore_ascii_case("body"));
@@ -62,18 +65,14 @@ mod here {
         });
     }
 
-    /// Moves the focus, in the next frame, to what is found then, or else to the page, if it is on nothing that can be seen:
-    /// what had it was taken away or hidden. A person who went elsewhere meanwhile stays there.
-    fn mend_focus(find: Find) {
-        leptos::prelude::request_animation_frame(move || {
-            if !focus_is_seen() {
-                give_focus(find);
-            }
-        });
+    fn focus_asked() {
+        FOCUS_ASKED.set(FOCUS_ASKED.get().wrapping_add(1));
     }
 
-    /// The same, also where what has the focus is taken away later than in the next frame.
+    /// Moves the focus to what is found in the next frame, or else to the page, if it is on nothing that can be seen: what had it
+    /// was taken away or hidden. If that comes later, so does this. A person who went elsewhere meanwhile stays there.
     fn bequeath_focus(find: Find) {
+        focus_asked();
         leptos::prelude::request_animation_frame(move || {
             if focus_is_seen() {
                 FOCUS_HEIR.set(Some(find));
@@ -138,8 +137,14 @@ mod here {
                 let next = || trail.into_iter().find(seen).map(web_sys::Element::from);
                 named.and_then(|find| find()).filter(|named| named.is_connected()).or_else(next)
             };
+            let asked = FOCUS_ASKED.get();
+            let mend = move || {
+                if FOCUS_ASKED.get() == asked && !focus_is_seen() {
+                    give_focus(Box::new(heir));
+                }
+            };
             // After the frame in which whoever took it away gives the focus to something else.
-            leptos::prelude::request_animation_frame(move || mend_focus(Box::new(heir)));
+            leptos::prelude::request_animation_frame(move || leptos::prelude::request_animation_frame(mend));
         });
         let what = web_sys::MutationObserverInit::new();
         what.set_child_list(true);
