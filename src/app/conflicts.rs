@@ -43,7 +43,7 @@ pub fn ConflictsPage() -> impl IntoView {
             when=move || !none.get()
             fallback=move || view! {
                 <NoneHere known>
-                <Empty says="Nothing waits for you. When two people change the same thing apart and no rule may decide, both versions are kept and shown here side by side."/>
+                    <Empty says="Nothing waits for you. When two people change the same thing apart and no rule may decide, both versions are kept and shown here side by side."/>
                 </NoneHere>
             }
         >

@@ -291,8 +291,8 @@ impl Lane {
     }
 }
 
-/// The same where nothing is open: somebody may end a session without having opened a workspace. By the browser's own calls,
-/// because this is in a file that pages wait for.
+/// Removes every copy of the server's records from this browser, and no outbox. Nothing has to be open for it: somebody may end a
+/// session without having opened a workspace. By the browser's own calls, because this is in a file that pages wait for.
 pub async fn remove_copies() {
     for name in names_of_copies().await {
         if !matches!(in_time(removed(&name)).await, Ok(Ok(()))) {
