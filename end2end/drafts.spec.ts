@@ -1,6 +1,6 @@
 // What somebody has begun to write and not sent.
 import { expect, test } from "./fixtures.ts";
-import { expectAlive } from "./person.ts";
+import { expectAlive, PASSWORD } from "./person.ts";
 import { expectSync, ProjectScreen } from "./project.ts";
 
 test("a description that is left with Escape is kept, and is there again", async ({ member }) => {
@@ -69,6 +69,25 @@ test("half-made entries are there after a reload, and no longer once they are ma
   await expectAlive(page);
   await expect(page.locator("li.entry")).toBeVisible();
   for (const input of [tag, entry, time.getByLabel("Minutes"), time.getByLabel("Note")]) await expect(input).toHaveValue("");
+});
+
+test("the title of a note that is not made yet outlives a session that ended in another tab", async ({ member }) => {
+  const ada = await member("Ada");
+  const { page } = ada;
+  await ada.go("/notes");
+  await expectSync(page, "live");
+  const title = page.getByLabel("Title of the new note");
+  await title.fill("Tides in March");
+  const other = await ada.newTab("/sync");
+  await other.getByRole("button", { name: "Sign out", exact: true }).click();
+  await expect(page.getByRole("heading", { level: 1, name: "Sign in" })).toBeVisible();
+  await ada.call("sign-in", { email: ada.email, password: PASSWORD });
+  await ada.go("/notes");
+  await expect(title).toHaveValue("Tides in March");
+  await page.getByRole("button", { name: "New note" }).click();
+  await expect(page.getByRole("heading", { level: 1, name: "Tides in March" })).toBeVisible();
+  await ada.go("/notes");
+  await expect(title).toHaveValue("");
 });
 
 test("a comment sent from one tab leaves another tab's unfinished one", async ({ member }) => {

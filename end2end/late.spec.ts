@@ -47,6 +47,43 @@ test("what is typed and chosen before a task is alive is an edit once it is", as
   await expect(ada.page.getByText("The gate is locked.")).toBeVisible();
 });
 
+test("a button that is pressed before a page is alive is pressed once it is", async ({ member, stranger }) => {
+  const ada = await member("Ada");
+  await ProjectScreen.makeCable(ada.page);
+  for (const name of ["Tablet", "Phone"]) {
+    const device = await stranger(name);
+    const { page } = device;
+    await device.call("sign-in", { email: ada.email, password: PASSWORD });
+    const arrive = await device.holdAnswers(PROGRAM);
+    await page.goto(ada.page.url());
+    await page.getByRole("button", { name: "Add phase" }).click();
+    // At the phone she thinks better of it.
+    if (name === "Phone") await page.getByRole("heading", { level: 1 }).click();
+    await arrive();
+    await expectAlive(page);
+    const input = page.getByPlaceholder("New phase, Enter to add");
+    if (name === "Tablet") await expect(input).toBeFocused();
+    await expect(input).toHaveCount(name === "Tablet" ? 1 : 0);
+  }
+});
+
+test("a page that is long on its way is announced by a sign, and opens when it is there", async ({ member, stranger }) => {
+  const ada = await member("Ada");
+  // Without a service worker, which would have the program at hand.
+  const tablet = await stranger("Tablet");
+  const { page } = tablet;
+  await tablet.call("sign-in", { email: ada.email, password: PASSWORD });
+  const arrive = await tablet.holdAnswers("**/pkg/split_work*.wasm");
+  await tablet.go("/");
+  const root = page.locator("html");
+  await expect(root).not.toHaveAttribute("data-busy", "true");
+  await page.getByRole("navigation", { name: "Main" }).getByRole("link", { name: "Projects", exact: true }).click();
+  await expect(root).toHaveAttribute("data-busy", "true");
+  await arrive();
+  await expect(page.getByRole("heading", { level: 1, name: "Projects" })).toBeVisible();
+  await expect(root).toHaveAttribute("data-busy", "false");
+});
+
 test("an answer that comes after its page was left breaks nothing", async ({ member }) => {
   const ada = await member("Ada");
   const { page } = ada;

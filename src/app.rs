@@ -7,6 +7,8 @@ pub mod conflicts;
 pub mod dashboard;
 pub mod deeds;
 pub mod dom;
+pub mod early;
+pub mod first_visit;
 pub mod format;
 pub mod frame;
 pub mod invitations;
@@ -83,6 +85,7 @@ fn document_around(options: LeptosOptions, boot: &'static str, title: AnyView, b
                 {title}
                 <theme::BeforePaint/>
                 <zone::TellZone/>
+                <early::RememberPressed/>
                 <HashedStylesheet options id="leptos"/>
                 {loader}
                 {scripts}

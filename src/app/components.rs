@@ -6,6 +6,7 @@ pub mod confirm;
 pub mod diff;
 pub mod editors;
 pub mod live;
+pub mod long;
 pub mod marks;
 pub mod people;
 pub mod unsent;

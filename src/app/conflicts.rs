@@ -6,6 +6,7 @@ pub mod settling;
 
 use crate::app::components::absent::NoneHere;
 use crate::app::components::editors::in_words;
+use crate::app::components::long::long_records;
 use crate::app::components::people::member_name;
 use crate::app::format;
 use crate::app::frame::Empty;
@@ -49,21 +50,23 @@ pub fn ConflictsPage() -> impl IntoView {
         >
             <LookOnly locked=none_to_settle/>
             <Show when=move || !none_to_settle.get()><Bulk chosen open=mine_to_settle/></Show>
-            <ul class="rows" aria-label="Waiting conflicts">
-                <For each=move || open.get().to_vec() key=|key| *key let(key)>
-                    <OpenRow key chosen/>
-                </For>
-            </ul>
+            {long_records(
+                ("waiting-conflicts", "rows", "Waiting conflicts"),
+                Kind::Conflict,
+                move || open.get().to_vec(),
+                move |key| view! { <OpenRow key chosen/> }.into_any(),
+            )}
         </Show>
         <Show when=move || quiet.with(|keys| !keys.is_empty())>
             <section aria-labelledby="quiet-title">
                 <h2 id="quiet-title">"Decided"</h2>
                 <p class="quiet-text">"A rule or a person decided these. The other value is kept here and can be restored."</p>
-                <ul class="rows" aria-label="Decided conflicts">
-                    <For each=move || quiet.get().to_vec() key=|key| *key let(key)>
-                        <QuietRow key/>
-                    </For>
-                </ul>
+                {long_records(
+                    ("decided-conflicts", "rows", "Decided conflicts"),
+                    Kind::Conflict,
+                    move || quiet.get().to_vec(),
+                    |key| view! { <QuietRow key/> }.into_any(),
+                )}
             </section>
         </Show>
     }

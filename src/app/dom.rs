@@ -15,9 +15,22 @@ pub struct Over {
     pub scrolled_px: i32,
 }
 
+/// How the children of an element lie in the window.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Lie {
+    /// The upper edge of the element, from that of the window, pixels.
+    pub top_px: f64,
+    /// How high the window is, pixels.
+    pub window_px: f64,
+    /// The upper edge of each child, and the lower one of the last, from that of the element, pixels.
+    pub tops_px: Vec<f64>,
+    /// Which child the focus is in.
+    pub focused: Option<usize>,
+}
+
 #[cfg(feature = "hydrate")]
 mod here {
-    use super::Over;
+    use super::{Lie, Over};
     use leptos::prelude::{GetUntracked, NodeRef, document, window, window_event_listener_untyped};
     use std::cell::{Cell, RefCell};
     use wasm_bindgen::JsCast;
@@ -235,6 +248,69 @@ mod here {
         });
     }
 
+    /// Calls this whenever anything on the page was scrolled, as long as the component that asks lives.
+    pub fn when_scrolled(then: impl Fn() + 'static) {
+        use leptos::prelude::{Effect, on_cleanup};
+        let then = std::rc::Rc::new(then);
+        Effect::new(move || {
+            let then = then.clone();
+            let heard = send_wrapper::SendWrapper::new(Closure::<dyn Fn()>::new(move || then()));
+            // What scrolls inside the page tells only those who listen on the way down to it.
+            let listener = |heard: &Closure<dyn Fn()>| heard.as_ref().unchecked_ref::<js_sys::Function>().clone();
+            let listening = window().add_event_listener_with_callback_and_bool("scroll", &listener(&heard), true);
+            on_cleanup(move || {
+                let ended = window().remove_event_listener_with_callback_and_bool("scroll", &listener(&heard), true);
+                if listening.is_err() || ended.is_err() {
+                    leptos::logging::warn!("a list did not hear of scrolling");
+                }
+            });
+        });
+    }
+
+    /// Calls this before the next frame.
+    pub fn next_frame(then: impl FnOnce() + 'static) {
+        leptos::prelude::request_animation_frame(then);
+    }
+
+    /// How the children of the element with this id lie.
+    pub fn lie_of(id: &str) -> Option<Lie> {
+        let element = document().get_element_by_id(id)?;
+        let window_px = window().inner_height().ok()?.as_f64()?;
+        let (at, children) = (document().active_element(), element.children());
+        let (top_px, mut bottom_px) = (element.get_bounding_client_rect().top(), 0.0);
+        let (mut tops_px, mut focused) = (Vec::new(), None);
+        for nth in 0..children.length() {
+            let Some(child) = children.item(nth) else { continue };
+            let place = child.get_bounding_client_rect();
+            if at.is_some() && child.contains(at.as_deref()) {
+                focused = Some(tops_px.len());
+            }
+            tops_px.push(place.top() - top_px);
+            bottom_px = place.bottom() - top_px;
+        }
+        tops_px.push(bottom_px);
+        Some(Lie { top_px, window_px, tops_px, focused })
+    }
+
+    /// Tells screen readers which of how many each child of the element with this id is, counted from 0; one that is not counted
+    /// has no place. Where all are in the document they count themselves.
+    pub fn number_rows(id: &str, places: &[Option<usize>], of: usize) {
+        let Some(children) = document().get_element_by_id(id).map(|element| element.children()) else { return };
+        let partly = places.len() != of;
+        for (nth, place) in (0..).zip(places) {
+            let Some((child, place)) = children.item(nth).zip(*place) else { continue };
+            for (name, value) in [("aria-posinset", place + 1), ("aria-setsize", of)] {
+                let done = match partly {
+                    true => child.set_attribute(name, &value.to_string()),
+                    false => child.remove_attribute(name),
+                };
+                if done.is_err() {
+                    leptos::logging::warn!("a row has no number");
+                }
+            }
+        }
+    }
+
     /// Calls this once, so much later.
     pub fn later(wait_ms: u64, then: impl FnOnce() + 'static) {
         leptos::prelude::set_timeout(then, std::time::Duration::from_millis(wait_ms));
@@ -304,6 +380,16 @@ mod here {
     pub fn scroll_to(id: &str, top: i32) {
         if let Some(element) = document().get_element_by_id(id) {
             element.set_scroll_top(top);
+        }
+    }
+
+    /// Says on the root element whether a page is on its way, for the style sheet to show.
+    pub fn show_busy(busy: bool) {
+        let shown = document()
+            .document_element()
+            .map(|root| root.set_attribute("data-busy", if busy { "true" } else { "false" }));
+        if let Some(Err(_)) = shown {
+            leptos::logging::warn!("nothing shows that a page is on its way");
         }
     }
 
@@ -411,7 +497,7 @@ mod here {
 #[allow(missing_docs)]
 #[cfg(not(feature = "hydrate"))]
 mod here {
-    use super::Over;
+    use super::{Lie, Over};
     use leptos::prelude::NodeRef;
 
     pub fn begin_drag(_: &leptos::web_sys::DragEvent, _: &str) {}
@@ -441,6 +527,13 @@ mod here {
         None
     }
     pub fn when_resized(_: impl Fn() + 'static) {}
+    pub fn when_scrolled(_: impl Fn() + 'static) {}
+    pub fn next_frame(_: impl FnOnce() + 'static) {}
+    pub fn lie_of(_: &str) -> Option<Lie> {
+        None
+    }
+    pub fn number_rows(_: &str, _: &[Option<usize>], _: usize) {}
+    pub fn show_busy(_: bool) {}
     pub fn later(_: u64, _: impl FnOnce() + 'static) {}
     pub fn every(_: u64, _: impl Fn() + Clone + 'static) {}
     pub fn now_ms() -> i64 {

@@ -2,7 +2,9 @@
 
 use crate::app::components::absent::{Arriving, NoneHere};
 use crate::app::components::editors::{FieldEditor, in_words};
+use crate::app::components::long::long_records;
 use crate::app::components::marks::RecordMark;
+use crate::app::components::unsent::Unsent;
 use crate::app::frame::{Empty, lasting};
 use crate::app::project::NotHere;
 use crate::app::project::history::History;
@@ -39,12 +41,13 @@ pub fn NotesPage() -> impl IntoView {
             }
         >
             <section aria-label="All notes">
-                <ul class="rows">
-                    // Ids sort by time, so the last is the newest.
-                    <For each=move || { notes.get().iter().rev().copied().collect::<Vec<_>>() } key=|key| *key let(key)>
-                        <NoteRow key/>
-                    </For>
-                </ul>
+                // Ids sort by time, so the last is the newest.
+                {long_records(
+                    ("notes", "rows", "Notes, newest first"),
+                    Kind::Note,
+                    move || notes.get().iter().rev().copied().collect(),
+                    |key| view! { <NoteRow key/> }.into_any(),
+                )}
             </section>
         </Show>
     }
@@ -80,19 +83,22 @@ fn NoteRow(key: Key) -> impl IntoView {
 #[component]
 fn NewNote() -> impl IntoView {
     let records = use_records();
-    let title = RwSignal::new(String::new());
+    let title = Unsent::new("new-note");
     let fault = RwSignal::new(None::<String>);
     let navigate = use_navigate();
     let make = move |event: leptos::ev::SubmitEvent| {
         event.prevent_default();
-        let words = title.get_untracked().trim().to_owned();
+        let words = title.peek().trim().to_owned();
         if words.is_empty() {
             fault.set(Some("A note needs a title.".to_owned()));
             return;
         }
         let id = RecordId(Uuid::now_v7());
         match records.act(vec![Draft::create(Kind::Note, id).with("title", words)]) {
-            Ok(()) => navigate(&format!("/note/{id}"), Default::default()),
+            Ok(()) => {
+                title.sent();
+                navigate(&format!("/note/{id}"), Default::default());
+            }
             Err(reasons) => fault.set(Some(in_words(reasons))),
         }
     };
@@ -103,11 +109,12 @@ fn NewNote() -> impl IntoView {
                 aria-label="Title of the new note"
                 placeholder="Title of the new note"
                 autocomplete="off"
+                data-kept=move || title.is_kept()
                 prop:value=move || title.get()
-                on:input=move |event| title.set(event_target_value(&event))
+                on:input=move |event| title.write(event_target_value(&event))
             />
             <button type="submit" class="button primary">"New note"</button>
-            <p class="field-error" role="alert">{move || fault.get()}</p>
+            <p class="field-error" role="alert">{move || title.says().map(str::to_owned).or_else(|| fault.get())}</p>
         </form>
     }
     .into_any()

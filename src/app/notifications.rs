@@ -1,6 +1,7 @@
 //! What a member was told: newest first, marked as read by themselves.
 
 use crate::app::components::absent::NoneHere;
+use crate::app::components::long::long_records;
 use crate::app::deeds::value_in_words;
 use crate::app::format;
 use crate::app::frame::Empty;
@@ -50,12 +51,13 @@ pub fn NotificationsPage() -> impl IntoView {
                 </NoneHere>
             }
         >
-            <ul class="rows" aria-label="Notifications">
-                // Ids sort by time, so the last is the newest.
-                <For each=move || { all.get().iter().rev().copied().collect::<Vec<_>>() } key=|key| *key let(key)>
-                    <NotificationRow key/>
-                </For>
-            </ul>
+            // Ids sort by time, so the last is the newest.
+            {long_records(
+                ("notifications", "rows", "Notifications"),
+                Kind::Notification,
+                move || all.get().iter().rev().copied().collect(),
+                |key| view! { <NotificationRow key/> }.into_any(),
+            )}
         </Show>
     }
     .into_any()

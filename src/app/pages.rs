@@ -3,7 +3,8 @@
 //! opened. The server knows which page it draws, so its answer already asks for the right one.
 
 use crate::app::{
-    accounts, conflicts, dashboard, dom, members, notes, notifications, policies, project, projects, sync_centre,
+    accounts, conflicts, dashboard, dom, first_visit, members, notes, notifications, policies, project, projects,
+    sync_centre,
 };
 use futures::channel::oneshot;
 use futures::future::LocalBoxFuture;
@@ -48,8 +49,11 @@ impl ChooseView for Page {
     }
 
     async fn preload(&self) {
+        // On a slow line nothing else answers a click. Whoever goes elsewhere meanwhile asks for another page, which ends it.
+        dom::show_busy(true);
         // What is missing now is asked for again when the page is drawn, and then said.
         (self.fetch)().await.ok();
+        dom::show_busy(false);
     }
 }
 
@@ -86,7 +90,7 @@ pub async fn fetch_all() -> Result<(), NotFetched> {
 }
 
 pages! {
-    door: sign_in = accounts::SignInPage, sign_up = accounts::SignUpPage;
+    door: sign_in = accounts::SignInPage, sign_up = accounts::SignUpPage, first_visit = first_visit::FirstVisitPage;
     dashboard: dashboard_page = dashboard::DashboardPage;
     work: projects_page = projects::ProjectsPage, project_page = project::ProjectPage, task = project::panel::TaskPanel,
         step = project::panel::StepPanel, phase = project::panel::PhasePanel, details = project::panel::ProjectPanel,

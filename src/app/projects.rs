@@ -2,7 +2,9 @@
 
 use crate::app::components::absent::NoneHere;
 use crate::app::components::editors::in_words;
+use crate::app::components::long::long_records;
 use crate::app::components::marks::{Progress, RecordMark};
+use crate::app::components::unsent::Unsent;
 use crate::app::format;
 use crate::app::frame::Empty;
 use crate::app::records::{Draft, Records, title_of, use_records};
@@ -42,11 +44,12 @@ pub fn ProjectsPage() -> impl IntoView {
                 view! { <NoneHere known><Empty says/></NoneHere> }
             }
         >
-            <ul class="cards" aria-label="Projects">
-                <For each=move || projects.get().to_vec() key=|key| *key let(key)>
-                    <ProjectCard key/>
-                </For>
-            </ul>
+            {long_records(
+                ("projects", "cards", "Projects"),
+                Kind::Project,
+                move || projects.get().to_vec(),
+                |key| view! { <ProjectCard key/> }.into_any(),
+            )}
         </Show>
     }
     .into_any()
@@ -92,13 +95,13 @@ fn ProjectCard(key: Key) -> impl IntoView {
 #[component]
 fn NewProject() -> impl IntoView {
     let records = use_records();
-    let name = RwSignal::new(String::new());
+    let name = Unsent::new("new-project");
     let fault = RwSignal::new(None::<String>);
     let navigate = use_navigate();
     let may = records.may_make(Kind::Project, Scope::Workspace);
     let make = move |event: leptos::ev::SubmitEvent| {
         event.prevent_default();
-        let title = name.get_untracked().trim().to_owned();
+        let title = name.peek().trim().to_owned();
         if title.is_empty() {
             fault.set(Some("A project needs a name, such as “North shore cable”.".to_owned()));
             return;
@@ -114,7 +117,7 @@ fn NewProject() -> impl IntoView {
         }
         match records.act(vec![draft]) {
             Ok(()) => {
-                name.set(String::new());
+                name.sent();
                 fault.set(None);
                 navigate(&format!("/project/{id}"), Default::default());
             }
@@ -133,11 +136,12 @@ fn NewProject() -> impl IntoView {
                         placeholder="Name of the new project"
                         autocomplete="off"
                         aria-describedby="new-project-error"
+                        data-kept=move || name.is_kept()
                         prop:value=move || name.get()
-                        on:input=move |event| name.set(event_target_value(&event))
+                        on:input=move |event| name.write(event_target_value(&event))
                     />
                     <button type="submit" class="button primary">"New project"</button>
-                    <p class="field-error" id="new-project-error" role="alert">{move || fault.get()}</p>
+                    <p class="field-error" id="new-project-error" role="alert">{move || name.says().map(str::to_owned).or_else(|| fault.get())}</p>
                 </form>
             })
         }}

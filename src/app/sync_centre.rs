@@ -4,6 +4,7 @@
 use crate::app::accounts::SignOut;
 use crate::app::components::confirm::Confirm;
 use crate::app::components::live::live;
+use crate::app::components::long::long_list;
 use crate::app::deeds::{linked, name_of, op_in_words};
 use crate::app::dom;
 use crate::app::format;
@@ -13,6 +14,7 @@ use crate::app::records::{
 };
 use crate::app::your_account::YourAccount;
 use crate::model::catalog::Kind;
+use crate::model::id::OpId;
 use crate::model::kinds::Device as DeviceView;
 use crate::model::record::Key;
 use crate::model::scope::Scope;
@@ -20,6 +22,8 @@ use crate::sync::op::Op;
 use crate::sync::replica::{Missing, Tray};
 use leptos::prelude::*;
 use leptos_meta::Title;
+use std::cmp::Reverse;
+use uuid::Uuid;
 
 /// Everything about how this copy and the server agree.
 #[component]
@@ -102,9 +106,6 @@ fn missing_in_words(missing: Missing) -> String {
     }
 }
 
-/// Waiting edits listed one by one: more than anybody reads, and few enough to draw at once.
-const ROWS_MAX: usize = 200;
-
 /// What an op of the outbox or the tray does, as one line with the name of its record.
 fn in_words(records: Records, op: &Op) -> String {
     let (pending, tray) = (records.pending(), records.tray());
@@ -149,17 +150,14 @@ fn Outbox() -> impl IntoView {
         };
         view! { <Empty says/> }.into_any()
     };
-    let status = records.status();
-    let memory = Memo::new(move |_| status.with(|status| status.memory));
-    let first = move || {
-        let memory = memory.get();
-        pending.with(|all| {
-            all.iter().take(ROWS_MAX).map(|pending| (pending.clone(), why(pending, memory))).collect::<Vec<_>>()
-        })
-    };
     let none = Memo::new(move |_| pending.with(|pending| pending.is_empty()));
-    let more =
-        Memo::new(move |_| i64::try_from(pending.with(|all| all.len()).saturating_sub(ROWS_MAX)).unwrap_or(i64::MAX));
+    let list = move || {
+        long_list(
+            ("outbox", "rows", "Edits that wait"),
+            move || pending.with(|all| all.iter().map(|pending| pending.op.id.0.as_u128()).collect()),
+            |id| pending_row(OpId(Uuid::from_u128(id))),
+        )
+    };
     view! {
         <section aria-labelledby="outbox-title">
             <div class="page-head">
@@ -184,32 +182,37 @@ fn Outbox() -> impl IntoView {
                 </Show>
             </div>
             <Show when=move || !none.get() fallback=move || live(nothing)>
-                <ul class="rows" aria-label="Edits that wait">
-                    <For each=first key=|(pending, why)| (pending.op.id, why.clone()) let((pending, why))>
-                        <PendingRow pending why/>
-                    </For>
-                </ul>
-                <Show when=move || { more.get() > 0 }>
-                    <p class="quiet-text">{move || format!("and {} after these", format::whole(more.get()))}</p>
-                </Show>
+                {list()}
             </Show>
         </section>
     }
     .into_any()
 }
 
-#[component]
-fn PendingRow(pending: Pending, why: String) -> impl IntoView {
+fn pending_row(id: OpId) -> AnyView {
     let records = use_records();
-    let id = pending.op.id;
-    let op = pending.op.clone();
-    let key = op.key();
-    let words = Memo::new(move |_| in_words(records, &op));
+    let (all, status) = (records.pending(), records.status());
+    let memory = Memo::new(move |_| status.with(|status| status.memory));
+    // The same row as long as the edit waits, whatever becomes of it meanwhile.
+    let pending = Memo::new(move |before: Option<&Option<Pending>>| {
+        let now = all.with(|all| all.iter().find(|pending| pending.op.id == id).cloned());
+        now.or_else(|| before.cloned().flatten())
+    });
+    let key = pending.with_untracked(|pending| pending.as_ref().map(|pending| pending.op.key()));
+    let words = Memo::new(move |_| {
+        pending.with(|pending| pending.as_ref().map(|pending| in_words(records, &pending.op)).unwrap_or_default())
+    });
+    let stands = move || {
+        pending.with(|pending| {
+            let pending = pending.as_ref()?;
+            Some(format!("{} · {}", format::instant(pending.op.claimed_ms), why(pending, memory.get())))
+        })
+    };
     view! {
         <li class="row">
             <div class="row-main">
-                {linked(records, Some(key), words)}
-                <p class="quiet-text">{format::instant(pending.op.claimed_ms)} " · " {why}</p>
+                {linked(records, key, words)}
+                <p class="quiet-text">{stands}</p>
             </div>
             <div class="actions">
                 <button type="button" class="button" aria-label=move || format!("Retry now: {}", words.get()) on:click=move |_| {
@@ -252,15 +255,19 @@ fn TrayOfRejected() -> impl IntoView {
         };
         view! { <p class="quiet-text">{says}</p> }.into_any()
     };
+    let row = move |id| {
+        let refused = tray.with_untracked(|tray| tray.iter().find(|refused| id_of(refused) == id).cloned());
+        refused.map(|refused| view! { <RejectedRow refused/> }).into_any()
+    };
+    let list = move || {
+        let ids = move || tray.with(|tray| tray.iter().map(id_of).collect());
+        long_list(("tray", "rows", "Rejected edits"), ids, row)
+    };
     view! {
         <section aria-labelledby="tray-title">
             <h2 id="tray-title">"Rejected"</h2>
             <Show when=move || tray.with(|tray| !tray.is_empty()) fallback=move || live(nothing)>
-                <ul class="rows" aria-label="Rejected edits">
-                    <For each=move || tray.get().to_vec() key=|refused| (refused.place, refused.entry.sort as u8) let(refused)>
-                        <RejectedRow refused/>
-                    </For>
-                </ul>
+                {list()}
             </Show>
         </section>
     }
@@ -275,6 +282,11 @@ fn became(sort: Tray) -> &'static str {
         Tray::Orphaned => "Not sent",
         Tray::Unreadable => "Unreadable",
     }
+}
+
+/// What tells the rows of the tray apart.
+fn id_of(refused: &Refused) -> u128 {
+    u128::from(refused.place) << u8::BITS | refused.entry.sort as u128
 }
 
 #[component]
@@ -410,19 +422,43 @@ fn device_in_words(this: &ThisDevice) -> String {
     }
 }
 
+/// A device that was heard of so much earlier than the last one is listed apart.
+const SILENT_MS: i64 = 30 * 24 * 60 * 60 * 1000;
+
 #[component]
 fn Devices() -> impl IntoView {
     let records = use_records();
     let this = records.this_device();
     let viewer = records.viewer();
     let all = records.of_kind(Kind::Device);
+    let heard = move |key: Key| {
+        records.get(key).with(|record| record.as_deref().and_then(|record| DeviceView(record).seen()).unwrap_or(0))
+    };
+    // The last heard of first, and apart those that were not for long when it was: nobody counts every browser they ever used.
     let devices = Memo::new(move |_| {
         let me = viewer.with(|viewer| viewer.as_ref().map(|viewer| viewer.member.into()));
         let mine = |key: &&Key| {
             records.get(**key).with(|record| record.as_deref().and_then(|record| DeviceView(record).member()) == me)
         };
-        all.with(|all| all.iter().filter(mine).copied().collect::<Vec<_>>())
+        let mut mine = all.with(|all| all.iter().filter(mine).copied().collect::<Vec<_>>());
+        mine.sort_by_key(|key| Reverse(heard(*key)));
+        let silent_ms = mine.first().map_or(0, |key| heard(*key)) - SILENT_MS;
+        let silent = mine.partition_point(|key| heard(*key) >= silent_ms);
+        let silent = mine.split_off(silent);
+        (mine, silent)
     });
+    let list = |label: &'static str, keys: Memo<Vec<Key>>| {
+        view! {
+            <ul class="rows" aria-label=label>
+                <For each=move || keys.get() key=|key| *key let(key)><DeviceRow key/></For>
+            </ul>
+        }
+        .into_any()
+    };
+    let heard_of = Memo::new(move |_| devices.with(|(heard_of, _)| heard_of.clone()));
+    let silent = Memo::new(move |_| devices.with(|(_, silent)| silent.clone()));
+    let silent_ones =
+        move || format::count(i64::try_from(silent.with(Vec::len)).unwrap_or(i64::MAX), "device", "devices");
     view! {
         <section aria-labelledby="device-title">
             <h2 id="device-title">"This device"</h2>
@@ -446,13 +482,15 @@ fn Devices() -> impl IntoView {
                     </For>
                 </dl>
             </details>
-            <Show when=move || devices.with(|devices| !devices.is_empty())>
+            <Show when=move || heard_of.with(|heard_of| !heard_of.is_empty())>
                 <h3>"Your devices"</h3>
-                <ul class="rows" aria-label="Your devices">
-                    <For each=move || devices.get() key=|key| *key let(key)>
-                        <DeviceRow key/>
-                    </For>
-                </ul>
+                {list("Your devices", heard_of)}
+                <Show when=move || silent.with(|silent| !silent.is_empty())>
+                    <details class="keys quiet-text">
+                        <summary>{move || format!("{} silent for a month or longer", silent_ones())}</summary>
+                        {list("Your silent devices", silent)}
+                    </details>
+                </Show>
             </Show>
             <div class="actions"><SignOut/></div>
         </section>

@@ -7,7 +7,7 @@ mod typed;
 use crate::api::seed::{Seed, Viewer};
 use crate::app::pages::NotFetched;
 use crate::app::records::{Link, Records};
-use crate::app::{App, WhenShown, dom, pages};
+use crate::app::{App, WhenShown, dom, early, pages};
 use crate::browser::worker::Worker;
 use crate::browser::{device, profile};
 
@@ -16,6 +16,7 @@ use futures::future::select;
 use leptos::mount::{hydrate_from_async, mount_to_body};
 use leptos::prelude::*;
 use leptos::wasm_split::wasm_split;
+use leptos_router::ChooseView;
 use send_wrapper::SendWrapper;
 use std::cell::RefCell;
 use std::pin::Pin;
@@ -63,6 +64,7 @@ pub fn begin() {
                 });
                 taking_over.await.forget();
                 typed.put_back().await;
+                early::press();
             }
             Page::Shell(seed) => {
                 // The service worker keeps every page beside the shell, so this waits for no network. A page that is
@@ -74,7 +76,11 @@ pub fn begin() {
                     App()
                 });
             }
-            Page::FirstVisit => mount_to_body(FirstVisit),
+            Page::FirstVisit => {
+                let page = pages::first_visit().choose().await;
+                mount_to_body(move || page);
+                say_alive();
+            }
         }
         // Nobody listens where nobody is signed in.
         drawn.send(()).ok();
@@ -186,25 +192,5 @@ fn say_alive() {
     let marked = document().document_element().map(|root| root.set_attribute("data-alive", ""));
     if let Some(Err(error)) = marked {
         leptos::logging::warn!("the document could not be marked as taken over: {error:?}");
-    }
-}
-
-/// What the shell shows in a browser that knows nobody.
-#[component]
-fn FirstVisit() -> impl IntoView {
-    view! {
-        <main class="alone">
-            <h1>"There is no connection"</h1>
-            <p>
-                "A first visit, and signing in, need one. Once you have been signed in here, Tidemark opens without it, with everything you had."
-            </p>
-            <p>
-                <button type="button" class="button" on:click=|_| {
-                    // As long as it takes: there is nothing to show instead.
-                    let path = window().location().pathname().unwrap_or_default();
-                    dom::load(&format!("{path}?patiently"));
-                }>"Try again"</button>
-            </p>
-        </main>
     }
 }

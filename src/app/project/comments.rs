@@ -1,6 +1,7 @@
 //! What people said about a task. An unfinished comment is kept in this browser until it is sent or cleared.
 
 use crate::app::components::editors::in_words;
+use crate::app::components::long::long_records;
 use crate::app::components::marks::RecordMark;
 use crate::app::components::people::member_name;
 use crate::app::components::unsent::Unsent;
@@ -28,11 +29,12 @@ pub fn Comments(
             <Show when=move || none.get()>
                 <p class="quiet-text">"Nobody has commented yet."</p>
             </Show>
-            <ol class="comments">
-                <For each=move || comments.get().to_vec() key=|key| *key let(key)>
-                    <OneComment key/>
-                </For>
-            </ol>
+            {long_records(
+                ("comments", "comments", "Comments"),
+                Kind::Comment,
+                move || comments.get().to_vec(),
+                |key| view! { <OneComment key/> }.into_any(),
+            )}
             <NewComment task/>
         </section>
     }

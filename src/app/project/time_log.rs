@@ -1,6 +1,7 @@
 //! Time people spent on a task. Entries are added, never overwritten; an unfinished one is kept in this browser.
 
 use crate::app::components::editors::in_words;
+use crate::app::components::long::long_records;
 use crate::app::components::marks::RecordMark;
 use crate::app::components::people::member_name;
 use crate::app::components::unsent::Unsent;
@@ -33,11 +34,12 @@ pub fn TimeLog(
     view! {
         <section class="panel-section" aria-labelledby="time-title">
             <h3 id="time-title">"Time log" <span class="quiet-text">{move || format!(" {}", format::minutes(sum.get()))}</span></h3>
-            <ul class="entries">
-                <For each=move || entries.get().to_vec() key=|key| *key let(key)>
-                    <OneEntry key/>
-                </For>
-            </ul>
+            {long_records(
+                ("time-log", "entries", "Time log"),
+                Kind::TimeLog,
+                move || entries.get().to_vec(),
+                |key| view! { <OneEntry key/> }.into_any(),
+            )}
             <NewEntry task/>
         </section>
     }
