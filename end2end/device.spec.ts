@@ -115,6 +115,20 @@ test("a browser whose databases never open says so, and edits still arrive", asy
   await expectSync(ada.page, "live");
 });
 
+test("a database that stops answering is given up, and edits still arrive", async ({ member }) => {
+  const bo = await member("Bo");
+  const ada = await member("Ada");
+  const hers = await ProjectScreen.makeCable(ada.page);
+  const his = await hers.on(bo.page);
+  await ada.stallStorage();
+  await hers.addUnder("Route", "Count the culverts");
+  await expect(ada.page.getByText("This browser keeps nothing for Tidemark")).toBeVisible();
+  await expect(his.row("Count the culverts")).toBeVisible();
+  await hers.rename("Count the culverts", "Count all culverts");
+  await expect(his.row("Count all culverts")).toBeVisible();
+  await expectSync(ada.page, "live");
+});
+
 test("what waits outlives its database, while a tab is open", async ({ member }) => {
   const ada = await member("Ada", "kept");
   const bo = await member("Bo");

@@ -180,6 +180,25 @@ export class Person {
     });
   }
 
+  /**
+   * From now on nothing this tab asks its databases is ever answered, as where the disk hangs. What is otherwise waited for five
+   * seconds at a time is waited for a moment: an hour of a person's time would show no more.
+   */
+  async stallStorage(): Promise<void> {
+    this.storageMayFail = true;
+    await this.page.evaluate(() => {
+      const get = IDBObjectStore.prototype.get;
+      IDBObjectStore.prototype.get = function (...asked) {
+        const request = get.apply(this, asked);
+        request.addEventListener("success", (event) => event.stopImmediatePropagation());
+        return request;
+      };
+      const later = window.setTimeout;
+      const soon = (then: TimerHandler, wait?: number, ...rest: unknown[]) => later(then, wait === 5_000 ? 20 : wait, ...rest);
+      window.setTimeout = soon as typeof window.setTimeout;
+    });
+  }
+
   /** From now on nothing more can be stored in this tab. */
   async losesStorage(tab: Page): Promise<void> {
     this.storageMayFail = true;

@@ -35,9 +35,13 @@ const SHAPE: u32 = 2;
 const TRIES_MAX: u32 = 3;
 /// Between tries.
 const TRY_AGAIN_MS: i32 = 100;
-/// Opening or deleting a database that takes longer than this never ends: a known fault of several engines.
-const OPEN_MS_MAX: i32 = 5_000;
-/// How often in a row it may not open in time: whoever looks at the page waits for it.
+/// How long something is waited for at a time. Opening or deleting a database that takes longer never ends: a known fault of
+/// several engines.
+const WAIT_MS: i32 = 5_000;
+/// So often for a load, a read or a save, which then has died without a word: a hundred thousand records are loaded in a tenth of
+/// it. A page that the browser froze meanwhile has waited once, not until it was thawed.
+const JOB_WAITS: u32 = 12;
+/// How often in a row it may not answer in time: whoever looks at the page waits for it.
 const SLOW_MAX: u32 = 2;
 
 /// What the names of copies of the server's records begin with.
@@ -89,7 +93,7 @@ struct Lane {
     connection: Rc<RefCell<Option<Connection>>>,
     jobs: RefCell<VecDeque<Job>>,
     busy: Cell<bool>,
-    /// How often in a row it did not open in time.
+    /// How often in a row it did not answer in time.
     slow: Cell<u32>,
 }
 
@@ -211,12 +215,13 @@ impl Lane {
         }
     }
 
-    /// Runs the job, and again with a new connection when it fails. A transaction that fails has written nothing.
+    /// Runs the job, and again with a new connection when it fails. A transaction that fails has written nothing, and one that
+    /// is given up is rolled back.
     async fn tried<T>(&self, job: impl AsyncFn(&Connection) -> Result<T, StorageError>) -> Result<T, StorageError> {
         let mut tries = 1;
         loop {
             let result = match self.open().await {
-                Ok(connection) => job(&connection).await,
+                Ok(connection) => self.answered(in_time(JOB_WAITS, job(&connection)).await).and_then(|done| done),
                 Err(error) => Err(error),
             };
             match result {
@@ -229,6 +234,12 @@ impl Lane {
                 result => return result,
             }
         }
+    }
+
+    /// Counts how often in a row there was no answer.
+    fn answered<T>(&self, result: Result<T, StorageError>) -> Result<T, StorageError> {
+        self.slow.set(if result.is_ok() { 0 } else { self.slow.get() + 1 });
+        result
     }
 
     async fn open(&self) -> Result<Connection, StorageError> {
@@ -251,16 +262,9 @@ impl Lane {
                 Ok(())
             })
             .build()?;
-        let connection = match in_time(to_its_end(request.into_future())).await {
-            Ok(Ok(opened)) => opened?,
-            // The task always sends.
-            Ok(Err(Canceled)) => return Err(StorageError::Slow),
-            Err(slow) => {
-                self.slow.set(self.slow.get() + 1);
-                return Err(slow);
-            }
-        };
-        self.slow.set(0);
+        let opened = self.answered(in_time(1, to_its_end(request.into_future())).await)?;
+        // The task always sends.
+        let connection = opened.map_err(|Canceled| StorageError::Slow)??;
         *self.connection.borrow_mut() = Some(connection.clone());
         self.close_when_asked(connection.clone());
         Ok(connection)
@@ -295,9 +299,13 @@ impl Lane {
 /// session without having opened a workspace. By the browser's own calls, because this is in a file that pages wait for.
 pub async fn remove_copies() {
     for name in names_of_copies().await {
-        if !matches!(in_time(removed(&name)).await, Ok(Ok(()))) {
-            leptos::logging::warn!("{name} could not be removed");
-        }
+        remove(&name).await;
+    }
+}
+
+async fn remove(name: &str) {
+    if !matches!(in_time(1, removed(name)).await, Ok(Ok(()))) {
+        leptos::logging::warn!("{name} could not be removed");
     }
 }
 
@@ -315,16 +323,6 @@ async fn removed(name: &str) -> Result<(), JsValue> {
     });
     listening?;
     JsFuture::from(ended).await.map(drop)
-}
-
-async fn remove(name: &str) {
-    let removed = match Connection::delete_by_name(name) {
-        Ok(request) => in_time(request.into_future()).await.map(|result| result.map_err(StorageError::from)),
-        Err(error) => Ok(Err(error.into())),
-    };
-    if let Err(error) | Ok(Err(error)) = removed {
-        leptos::logging::warn!("{name} could not be removed: {error}");
-    }
 }
 
 /// The databases of this browser that hold what the server has too; none where the engine does not list them.
@@ -350,11 +348,14 @@ fn names(database: Database) -> Vec<&'static str> {
 }
 
 /// What comes of it, unless it takes too long.
-async fn in_time<T>(work: impl Future<Output = T>) -> Result<T, StorageError> {
-    match select(pin!(work), pin!(pause(OPEN_MS_MAX))).await {
-        Either::Left((result, _)) => Ok(result),
-        Either::Right(_) => Err(StorageError::Slow),
+async fn in_time<T>(waits: u32, work: impl Future<Output = T>) -> Result<T, StorageError> {
+    let mut work = pin!(work);
+    for _ in 0..waits {
+        if let Either::Left((result, _)) = select(work.as_mut(), pin!(pause(WAIT_MS))).await {
+            return Ok(result);
+        }
     }
+    Err(StorageError::Slow)
 }
 
 /// Lets an opening run on when nobody waits for it any more: given up amid an upgrade it would leave a database without stores. A
