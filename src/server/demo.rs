@@ -12,6 +12,7 @@ use crate::model::rank::{between, spread};
 use crate::model::record::{Key, Record};
 use crate::model::value::{Name, Value};
 use crate::server::accounts::{INVITATION_MS, Invitation, serve};
+use crate::server::core::{Clock, SystemClock};
 use crate::server::state::AppState;
 use crate::server::store::Select;
 use crate::sync::op::{Action, Change, Op, Outcome, SCHEMA};
@@ -21,14 +22,17 @@ use jiff::ToSpan;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use serde_bytes::ByteBuf;
-use std::collections::BTreeMap;
-use story::{Person, ProjectStory, TaskStory};
+use std::cmp::Reverse;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use story::{BEGAN_HOURS_AGO, Person, ProjectStory, TaskStory};
 use uuid::Uuid;
 
 /// What every demo person signs in with. It is printed, and in the documentation, so the demo listens on this machine only.
 pub const PASSWORD: &str = "northwind tide";
 
-const HOUR_MS: i64 = 60 * 60 * 1000;
+const MINUTE_MS: i64 = 60 * 1000;
+const HOUR_MS: i64 = 60 * MINUTE_MS;
 /// Tasks in each step of the large project.
 const HOUSES_A_STREET: u32 = 100;
 
@@ -54,11 +58,28 @@ pub fn sign_ins() -> impl Iterator<Item = (&'static str, &'static str, Role)> {
     story::PEOPLE.iter().map(|person| (person.name, person.email, person.role))
 }
 
-/// Plays the story into an empty database, and adds a project with `tasks` tasks unless that is none.
+/// What the story is told by: a clock that is behind by as much as the story is set back, so that the workspace has a past.
+#[derive(Debug, Clone, Default)]
+pub struct StoryClock(Arc<AtomicI64>);
+
+impl Clock for StoryClock {
+    fn now_ms(&self) -> i64 {
+        SystemClock.now_ms() - self.0.load(Ordering::Relaxed)
+    }
+}
+
+impl StoryClock {
+    fn go_to(&self, ms_ago: i64) {
+        self.0.store(ms_ago, Ordering::Relaxed);
+    }
+}
+
+/// Plays the story into an empty database that goes by this clock, and adds a project with `tasks` tasks unless that is none.
 ///
 /// # Errors
 /// See `DemoError`; the database is then of no use.
-pub async fn play(state: &AppState, tasks: u32) -> Result<(), DemoError> {
+pub async fn play(state: &AppState, clock: &StoryClock, tasks: u32) -> Result<(), DemoError> {
+    clock.go_to(BEGAN_HOURS_AGO * HOUR_MS);
     let (workspace, members) = people(state).await?;
     let mut cast: Vec<Hand> = members.iter().map(|member| Hand::new(state, workspace, *member)).collect();
     let Some(manager) = cast.first_mut() else { return Ok(()) };
@@ -71,9 +92,8 @@ pub async fn play(state: &AppState, tasks: u32) -> Result<(), DemoError> {
     notes(manager, &tags);
     manager.send().await?;
     large_project(manager, tasks).await?;
-    days_work(&mut cast, &told).await?;
     dashboards(&mut cast).await?;
-    disagreement(&mut cast, &told).await
+    days_work(&mut cast, clock, &told).await
 }
 
 /// The people, in one workspace: the first makes it, the others accept invitations.
@@ -115,6 +135,7 @@ impl<'a> Hand<'a> {
         Self { state, workspace, member, device: DeviceId(Uuid::now_v7()), counter: 0, waiting: Vec::new() }
     }
 
+    /// Without a signal for so many hours.
     fn act(&mut self, kind: Kind, record: RecordId, action: Action, hours_ago: i64) {
         self.counter += 1;
         self.waiting.push(Op {
@@ -141,10 +162,12 @@ impl<'a> Hand<'a> {
         record
     }
 
-    /// Changes one field of a record this person has seen.
-    fn set(&mut self, seen: &Record, field: &'static str, now: impl Into<Value>, hours_ago: i64) {
-        let change = Change { base: seen.version(field), was: seen.get(field).clone(), now: now.into() };
-        self.act(seen.kind, seen.id, Action::Set { changes: BTreeMap::from([(Name::new(field), change)]) }, hours_ago);
+    /// Changes fields of a record this person has seen.
+    fn set<const N: usize>(&mut self, seen: &Record, fields: [(&'static str, Value); N], hours_ago: i64) {
+        let change =
+            |(field, now)| (Name::new(field), Change { base: seen.version(field), was: seen.get(field).clone(), now });
+        let changes = fields.into_iter().map(change).collect();
+        self.act(seen.kind, seen.id, Action::Set { changes }, hours_ago);
     }
 
     async fn see(&self, key: Key) -> Result<Record, DemoError> {
@@ -179,14 +202,14 @@ fn tags(manager: &mut Hand<'_>) -> Vec<RecordId> {
     story::TAGS.iter().map(tag).collect()
 }
 
-/// One project with everything in it; returns its tasks.
+/// One project with everything in it, before anybody began; returns its tasks.
 fn project(
     hand: &mut Hand<'_>,
-    story: &ProjectStory,
+    story: &'static ProjectStory,
     rank: String,
     members: &[MemberId],
     tags: &[RecordId],
-) -> Vec<Key> {
+) -> Vec<Told> {
     let project = hand.create(
         Kind::Project,
         vec![
@@ -211,7 +234,8 @@ fn project(
             let fields = vec![("phase", of_phase.into()), ("title", step.title.into()), ("rank", rank.into())];
             let of_step = hand.create(Kind::Step, fields);
             for (task, rank) in step.tasks.iter().zip(spread(step.tasks.len())) {
-                tasks.push(Key::new(Kind::Task, one_task(hand, task, of_step, rank, members, tags)));
+                let key = Key::new(Kind::Task, one_task(hand, task, of_step, rank, members, tags));
+                tasks.push(Told { key, story: task });
             }
         }
     }
@@ -228,20 +252,14 @@ fn one_task(
 ) -> RecordId {
     let assignees: Vec<MemberId> = story.who.iter().filter_map(|who| members.get(*who).copied()).collect();
     let tags: Vec<RecordId> = story.tags.iter().filter_map(|tag| tags.get(*tag).copied()).collect();
-    let progress = match story.status {
-        Status::NotStarted => 0,
-        Status::InProgress => 40,
-        Status::Blocked => 20,
-        Status::Done => 100,
-    };
     hand.create(
         Kind::Task,
         vec![
             ("step", step.into()),
             ("title", story.title.into()),
             ("description", Some(story.about).filter(|about| !about.is_empty()).into()),
-            ("status", story.status.into()),
-            ("progress", progress.into()),
+            ("status", Status::NotStarted.into()),
+            ("progress", 0_i64.into()),
             ("priority", story.priority.into()),
             ("assignees", crate::model::catalog::as_set(assignees.into_iter().map(Value::from).collect())),
             ("tags", crate::model::catalog::as_set(tags.into_iter().map(Value::from).collect())),
@@ -305,25 +323,93 @@ fn notes(manager: &mut Hand<'_>, tags: &[RecordId]) {
     }
 }
 
-/// Comments and time, each by the person who was there.
-async fn days_work(cast: &mut [Hand<'_>], tasks: &[Key]) -> Result<(), DemoError> {
-    for (who, task, text) in story::COMMENTS {
-        if let (Some(hand), Some(task)) = (cast.get_mut(*who), tasks.get(*task)) {
-            hand.create(Kind::Comment, vec![("task", task.id.into()), ("text", (*text).into())]);
+/// A task that stands in the workspace, and what the story says of it.
+#[derive(Clone, Copy)]
+struct Told {
+    key: Key,
+    story: &'static TaskStory,
+}
+
+/// Something that happened in the course of the work.
+struct Event {
+    /// Whose hand it was, and which task: by their places.
+    who: usize,
+    task: usize,
+    hours_ago: i64,
+    deed: Deed,
+}
+
+/// What it was.
+enum Deed {
+    /// They said how far it is.
+    Moved,
+    /// A comment.
+    Said(&'static str),
+    /// Time spent: days ago, minutes, on what.
+    Spent(i64, i64, &'static str),
+    /// An estimate by somebody who had last seen the task as it was at first: minutes, and for how many hours there was no signal.
+    Estimated(i64, i64),
+}
+
+/// Everything that happened since, in order of time.
+fn events(tasks: &[Told]) -> Vec<Event> {
+    let moved = tasks.iter().enumerate().filter_map(|(task, told)| {
+        let who = told.story.who.first().copied().unwrap_or_default();
+        Some(Event { who, task, hours_ago: story::moved_hours_ago(told.story)?, deed: Deed::Moved })
+    });
+    let said = story::COMMENTS.iter().map(|&(who, task, hours_ago, text)| {
+        let deed = Deed::Said(text);
+        Event { who, task, hours_ago, deed }
+    });
+    let spent = story::TIME.iter().map(|&(who, task, days_ago, minutes, note)| {
+        let deed = Deed::Spent(days_ago, minutes, note);
+        Event { who, task, hours_ago: days_ago * 24 - 6, deed }
+    });
+    let (task, by) = story::DISAGREEMENT;
+    let estimated = by.into_iter().map(|(who, minutes, hours_ago, arrived)| {
+        let deed = Deed::Estimated(minutes, hours_ago - arrived);
+        Event { who, task, hours_ago: arrived, deed }
+    });
+    let mut all: Vec<_> = moved.chain(said).chain(spent).chain(estimated).collect();
+    all.sort_by_key(|event| Reverse(event.hours_ago));
+    all
+}
+
+/// The work of the days since, each by the person who was there. Two of them estimate one task apart, so that there is a conflict
+/// to settle: a number that nobody should guess.
+async fn days_work(cast: &mut [Hand<'_>], clock: &StoryClock, tasks: &[Told]) -> Result<(), DemoError> {
+    let (disputed, _) = story::DISAGREEMENT;
+    let (Some(first), Some(told)) = (cast.first(), tasks.get(disputed)) else { return Ok(()) };
+    let at_first = first.see(told.key).await?;
+    let (mut hour, mut nth) = (0, 0);
+    for Event { who, task, hours_ago, deed } in events(tasks) {
+        nth = if hour == hours_ago { nth + 1 } else { 0 };
+        hour = hours_ago;
+        clock.go_to(hours_ago * HOUR_MS - (nth * story::MINUTES_APART).min(59) * MINUTE_MS);
+        let (Some(hand), Some(told)) = (cast.get_mut(who), tasks.get(task)) else { continue };
+        match deed {
+            Deed::Moved => {
+                let seen = hand.see(told.key).await?;
+                let progress: i64 = match told.story.status {
+                    Status::NotStarted => 0,
+                    Status::InProgress => 40,
+                    Status::Blocked => 20,
+                    Status::Done => 100,
+                };
+                hand.set(&seen, [("status", told.story.status.into()), ("progress", progress.into())], 0);
+            }
+            Deed::Said(text) => {
+                hand.create(Kind::Comment, vec![("task", told.key.id.into()), ("text", text.into())]);
+            }
+            Deed::Spent(days_ago, minutes, note) => {
+                let task = ("task", told.key.id.into());
+                let spent = vec![task, ("day", day(-days_ago)), ("minutes", minutes.into()), ("note", note.into())];
+                hand.create(Kind::TimeLog, spent);
+            }
+            Deed::Estimated(minutes, hours_without) => {
+                hand.set(&at_first, [("estimate", minutes.into())], hours_without);
+            }
         }
-    }
-    for (who, task, days_ago, minutes, note) in story::TIME {
-        if let (Some(hand), Some(task)) = (cast.get_mut(*who), tasks.get(*task)) {
-            let fields = vec![
-                ("task", task.id.into()),
-                ("day", day(-days_ago)),
-                ("minutes", (*minutes).into()),
-                ("note", (*note).into()),
-            ];
-            hand.create(Kind::TimeLog, fields);
-        }
-    }
-    for hand in cast {
         hand.send().await?;
     }
     Ok(())
@@ -344,21 +430,6 @@ async fn dashboards(cast: &mut [Hand<'_>]) -> Result<(), DemoError> {
             hand.create(Kind::Widget, fields);
         }
         hand.send().await?;
-    }
-    Ok(())
-}
-
-/// Two people estimate one task apart, so that there is a conflict to settle: a number that nobody should guess.
-async fn disagreement(cast: &mut [Hand<'_>], tasks: &[Key]) -> Result<(), DemoError> {
-    let (task, by) = story::DISAGREEMENT;
-    let Some(key) = tasks.get(task) else { return Ok(()) };
-    let Some(seen) = cast.first().map(|hand| hand.see(*key)) else { return Ok(()) };
-    let seen = seen.await?;
-    for (who, minutes, hours_ago) in by {
-        if let Some(hand) = cast.get_mut(who) {
-            hand.set(&seen, "estimate", minutes, hours_ago);
-            hand.send().await?;
-        }
     }
     Ok(())
 }

@@ -6,7 +6,7 @@ use crate::model::id::{MemberId, WorkspaceId};
 use crate::server::accounts::password::Cost;
 use crate::server::accounts::{Accounts, REMOVED_PUSH_MS, Session};
 use crate::server::config::Config;
-use crate::server::core::{Core, SystemClock};
+use crate::server::core::{Clock, Core, SystemClock};
 use crate::server::health::Looked;
 use crate::server::limits::Limits;
 use crate::server::pages::Worker;
@@ -98,11 +98,24 @@ impl AppState {
     /// # Errors
     /// The store's, if the database cannot be opened.
     pub async fn open(config: Config, listening: SocketAddr, cost: Cost) -> Result<Self, StoreError> {
+        Self::open_by(SystemClock, config, listening, cost).await
+    }
+
+    /// The same by another clock.
+    ///
+    /// # Errors
+    /// As `open`.
+    pub async fn open_by(
+        clock: impl Clock,
+        config: Config,
+        listening: SocketAddr,
+        cost: Cost,
+    ) -> Result<Self, StoreError> {
         let store = Sqlite::open(&config.database()).await?;
         let accounts = Accounts::new(store.writer().clone(), store.readers().clone(), cost);
         let leptos = config.leptos(listening);
         Ok(Self(Arc::new(Inner {
-            core: Core::start(store, SystemClock),
+            core: Core::start(store, clock),
             accounts,
             limits: Limits::new(NonZeroU32::new(config.pushes_per_second).unwrap_or(NonZeroU32::MIN)),
             pages: config.public_url.clone().map_or(Pages::OfThisMachine, Pages::Of),

@@ -64,9 +64,10 @@ async fn make(config: &Config, tasks: u32) -> Result<(), Stopped> {
     }
     fs::create_dir_all(&beside).map_err(|error| failed(&error))?;
     let making = Config { data: beside.clone(), ..config.clone() };
-    let state =
-        AppState::open(making.clone(), config.listen, Cost::RECOMMENDED).await.map_err(|error| failed(&error))?;
-    demo::play(&state, tasks).await.map_err(|error| failed(&error))?;
+    let clock = demo::StoryClock::default();
+    let opened = AppState::open_by(clock.clone(), making.clone(), config.listen, Cost::RECOMMENDED).await;
+    let state = opened.map_err(|error| failed(&error))?;
+    demo::play(&state, &clock, tasks).await.map_err(|error| failed(&error))?;
     state.core.stop().await;
     state.core.store().close().await.map_err(|error| failed(&error))?;
     database::alone(&making.database()).map_err(|error| failed(&error))?;

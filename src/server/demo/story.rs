@@ -275,16 +275,16 @@ pub const NOTES: &[(&str, &str, usize)] = &[
     ),
 ];
 
-/// Who said what of which task.
-pub const COMMENTS: &[(usize, usize, &str)] = &[
-    (AISHA, 11, "A1 and A2 are set. The frame is 3 mm low at the door; I shimmed it."),
-    (MARIA, 11, "Good. Send the photographs of the joints when you are out of the basement."),
-    (AISHA, 13, "The spare bushing has a crack as well. See the delivery note."),
-    (TOMAS, 13, "The maker sends another one by courier. Tuesday at the earliest."),
-    (TOMAS, 5, "They need the crane's axle loads by Monday."),
-    (AISHA, 30, "Rock at km 2.4, about ten metres. We need the breaker."),
-    (MARIA, 24, "I promised them we close the trench by the end of the month. Please hold me to it."),
-    (AISHA, 50, "In numbers 12 and 14 the gateway works from the stairwell. No drilling."),
+/// Who said what of which task, hours ago.
+pub const COMMENTS: &[(usize, usize, i64, &str)] = &[
+    (AISHA, 11, 30, "A1 and A2 are set. The frame is 3 mm low at the door; I shimmed it."),
+    (MARIA, 11, 28, "Good. Send the photographs of the joints when you are out of the basement."),
+    (AISHA, 13, 52, "The spare bushing has a crack as well. See the delivery note."),
+    (TOMAS, 13, 49, "The maker sends another one by courier. Tuesday at the earliest."),
+    (TOMAS, 5, 26, "They need the crane's axle loads by Monday."),
+    (AISHA, 30, 70, "Rock at km 2.4, about ten metres. We need the breaker."),
+    (MARIA, 24, 3, "I promised them we close the trench by the end of the month. Please hold me to it."),
+    (AISHA, 50, 96, "In numbers 12 and 14 the gateway works from the stairwell. No drilling."),
 ];
 
 /// Who spent time on which task: days ago, minutes, on what.
@@ -298,5 +298,22 @@ pub const TIME: &[(usize, usize, i64, i64, &str)] = &[
     (AISHA, 50, 4, 180, "Numbers 10 to 18"),
 ];
 
-/// The task two people estimate apart: who, minutes, hours ago.
-pub const DISAGREEMENT: (usize, [(usize, i64, i64); 2]) = (12, [(TOMAS, 540, 5), (AISHA, 960, 7)]);
+/// The task two people estimate apart: who, minutes, hours ago, and how many hours ago there was a signal again.
+pub const DISAGREEMENT: (usize, [(usize, i64, i64, i64); 2]) = (12, [(TOMAS, 540, 5, 5), (AISHA, 960, 7, 4)]);
+
+/// Everything was laid out so many hours ago.
+pub const BEGAN_HOURS_AGO: i64 = 12 * 24;
+
+/// Between the events of the same hour, in minutes: nobody does everything on the stroke of it.
+pub const MINUTES_APART: i64 = 11;
+
+/// How many hours ago somebody said how far a task is: what is done on the day it was due, and what is under way when five days
+/// were left.
+pub fn moved_hours_ago(task: &TaskStory) -> Option<i64> {
+    let days_ago = match task.status {
+        Status::NotStarted => return None,
+        Status::Done => -task.due,
+        Status::InProgress | Status::Blocked => 5 - task.due,
+    };
+    Some(days_ago.clamp(0, BEGAN_HOURS_AGO / 24 - 1) * 24 + 2)
+}
