@@ -70,6 +70,44 @@ mod sqlite {
         let frames: Vec<_> = pulled.frames.iter().map(|frame| (frame.scope, frame.from)).collect();
         assert_eq!(frames, [(Scope::Workspace, head)]);
     }
+
+    #[tokio::test]
+    async fn a_record_that_cannot_be_read_fails_its_own_push_alone() {
+        let (store, _guard) = on_disk().await;
+        let house = House::new(store.clone()).await;
+        house.apply(house.tree()).await;
+        house.apply(vec![house.task(house.intent(), 5_000)]).await;
+        let whole = house.set(Kind::Task, 5_000, "title", "Better".into()).await;
+        let broken = house.set(Kind::Task, 1_003, "title", "Worse".into()).await;
+        let house = house.restarted(&store).await;
+        store.pragma("UPDATE record SET fields = '!' WHERE kind = 'task' AND hex(id) LIKE '%03EB'").await;
+        let author = Author { member: OWNER, authority: Authority::Own };
+        let push = |ops| house.core.push(WORKSPACE, &author, Push { batch: 9, ops });
+        let (failed, done) = tokio::join!(push(vec![broken]), push(vec![whole]));
+        let failed = failed.unwrap_err();
+        assert!(matches!(failed, CoreError::Store(StoreError::Damaged(_))), "{failed:?}");
+        assert_eq!(done.unwrap().receipts[0].outcome, Outcome::Applied);
+        assert_eq!(house.core.head(WORKSPACE).await.unwrap(), house.states().await[&project()].head);
+    }
+
+    #[tokio::test]
+    async fn a_deleted_project_outlives_a_compaction_as_long_as_a_conflict_waits_in_it() {
+        let (store, _guard) = on_disk().await;
+        let house = House::new(store.clone()).await;
+        house.apply(house.tree()).await;
+        house.apply(vec![house.make(house.intent(), Kind::Project, 2_000, &[("title", "Shed".into())])]).await;
+        let late = house.set(Kind::Task, 1_003, "title", "Late".into()).await;
+        for gone in [PROJECT, 2_000] {
+            let delete = Action::Delete { seen: Version::MAX >> 1 };
+            house.push(vec![house.op(house.intent(), Kind::Project, gone, delete)]).await;
+        }
+        assert!(house.push_as(ANA, vec![late]).await[0].conflict.is_some());
+        house.core.compact(WORKSPACE, 0).await.unwrap();
+        let house = house.restarted(&store).await;
+        let scopes = house.core.scopes(WORKSPACE, ANA).await.unwrap();
+        assert!(scopes.contains(&project()) && !scopes.contains(&Scope::Project(id(2_000))), "{scopes:?}");
+        assert!(house.snapshot(project()).await.0.0.keys().any(|key| key.kind == Kind::Conflict));
+    }
 }
 
 /// A clock that is one second further whenever it is read.
@@ -113,6 +151,14 @@ impl<S: Store> House<S> {
         let house = Self { core, workspace: WORKSPACE, next: AtomicU64::new(1) };
         house.create(WORKSPACE).await;
         house
+    }
+    /// The same house, of which nothing is in memory any more.
+    async fn restarted(self, store: &S) -> Self
+    where
+        S: Clone,
+    {
+        self.core.stop().await;
+        Self { core: Core::start(store.clone(), Ticks::new()), ..self }
     }
     async fn create(&self, id: WorkspaceId) {
         let new = NewWorkspace { id, name: "Yard".into(), owner: OWNER, owner_name: "Olga".into() };
@@ -675,9 +721,7 @@ async fn a_restart_forgets_nothing(store: impl Store + Clone) {
     let tree = house.tree();
     let first = house.push(tree.clone()).await;
     let before = (house.states().await, house.core.head(WORKSPACE).await.unwrap());
-    house.core.stop().await;
-
-    let next = House { core: Core::start(store, Ticks::new()), workspace: WORKSPACE, next: AtomicU64::new(500) };
+    let next = house.restarted(&store).await;
     assert_eq!((next.states().await, next.core.head(WORKSPACE).await.unwrap()), before);
     assert_eq!(next.push(tree).await, first);
     next.apply(vec![next.task(next.intent(), 8000)]).await;
