@@ -67,9 +67,12 @@ pub fn around(routes: Router<AppState>, state: &AppState) -> Router<AppState> {
             ))
             .layer(SetResponseHeaderLayer::overriding(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")))
             .layer(SetResponseHeaderLayer::overriding(REFERRER_POLICY, HeaderValue::from_static("same-origin")))
+            // Of a page alone: nothing else has an opener.
             .layer(SetResponseHeaderLayer::overriding(
                 HeaderName::from_static("cross-origin-opener-policy"),
-                HeaderValue::from_static("same-origin"),
+                |response: &axum::http::Response<_>| {
+                    is_of(response, "text/html").then(|| HeaderValue::from_static("same-origin"))
+                },
             ))
             .layer(SetResponseHeaderLayer::overriding(
                 HeaderName::from_static("cross-origin-resource-policy"),
@@ -105,9 +108,13 @@ struct OfType(&'static str);
 
 impl Predicate for OfType {
     fn should_compress<B: Body>(&self, response: &axum::http::Response<B>) -> bool {
-        let kind = response.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
-        kind.is_some_and(|kind| kind.starts_with(self.0))
+        is_of(response, self.0)
     }
+}
+
+fn is_of<B>(response: &axum::http::Response<B>, beginning: &str) -> bool {
+    let kind = response.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
+    kind.is_some_and(|kind| kind.starts_with(beginning))
 }
 
 fn span(request: &Request) -> tracing::Span {

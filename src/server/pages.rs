@@ -12,10 +12,10 @@ use crate::server::seed::seed;
 use crate::server::state::AppState;
 use axum::body::Body;
 use axum::extract::{Request, State};
-use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE};
+use axum::http::header::{ACCEPT_RANGES, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, LAST_MODIFIED};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Method};
-use axum::middleware::Next;
+use axum::middleware::{Next, map_response};
 use axum::response::{IntoResponse, Response};
 use axum_extra::extract::CookieJar;
 use jiff::tz::TimeZone;
@@ -214,11 +214,20 @@ pub fn assets(state: &AppState) -> axum::Router<()> {
     let folder = Path::new(state.leptos.site_root.as_ref()).join(state.leptos.site_pkg_dir.as_ref());
     let keep = if state.leptos.hash_files { "public, max-age=31536000, immutable" } else { "no-cache" };
     let serve = ServeDir::new(folder).precompressed_br().precompressed_gzip();
-    axum::Router::new().fallback_service(
+    let files = axum::Router::new().fallback_service(
         ServiceBuilder::new()
             .layer(SetResponseHeaderLayer::overriding(CACHE_CONTROL, HeaderValue::from_static(keep)))
             // Only here: compression over a streamed page would hold it back.
             .layer(CompressionLayer::new())
             .service(serve),
-    )
+    );
+    if state.leptos.hash_files { files.layer(map_response(briefly)) } else { files }
+}
+
+/// Nobody asks again whether a file that never changes has, nor for a part of it, and a first visit fetches a dozen of them.
+async fn briefly(mut response: Response) -> Response {
+    for needless in [LAST_MODIFIED, ACCEPT_RANGES] {
+        response.headers_mut().remove(needless);
+    }
+    response
 }

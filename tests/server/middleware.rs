@@ -48,6 +48,8 @@ async fn every_answer_carries_the_rules_browsers_enforce() {
         assert_eq!(header("x-content-type-options"), "nosniff", "{path}");
         assert_eq!(header("referrer-policy"), "same-origin", "{path}");
         assert!(!header("x-request-id").is_empty(), "{path}");
+        let page = header("content-type").starts_with("text/html");
+        assert_eq!(header("cross-origin-opener-policy"), if page { "same-origin" } else { "" }, "{path}");
     }
 }
 
