@@ -80,7 +80,9 @@ mod sqlite {
         let whole = house.set(Kind::Task, 5_000, "title", "Better".into()).await;
         let broken = house.set(Kind::Task, 1_003, "title", "Worse".into()).await;
         let house = house.restarted(&store).await;
-        store.pragma("UPDATE record SET fields = '!' WHERE kind = 'task' AND hex(id) LIKE '%03EB'").await;
+        let damage = "UPDATE record SET fields = '!' WHERE kind = 'task' AND id = ?";
+        let damaged = sqlx::query(damage).bind(uuid(1_003)).execute(store.writer()).await.unwrap();
+        assert_eq!(damaged.rows_affected(), 1);
         let author = Author { member: OWNER, authority: Authority::Own };
         let push = |ops| house.core.push(WORKSPACE, &author, Push { batch: 9, ops });
         let (failed, done) = tokio::join!(push(vec![broken]), push(vec![whole]));
