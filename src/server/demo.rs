@@ -10,9 +10,11 @@ use crate::model::id::{DeviceId, IntentId, MemberId, OpId, RecordId, WorkspaceId
 use crate::model::kinds::Kind;
 use crate::model::rank::{between, spread};
 use crate::model::record::{Key, Record};
+use crate::model::scope::Scope;
 use crate::model::value::{Name, Value};
 use crate::server::accounts::{INVITATION_MS, Invitation, serve};
 use crate::server::core::{Clock, SystemClock};
+use crate::server::seed::RECORDS_MAX;
 use crate::server::state::AppState;
 use crate::server::store::Select;
 use crate::sync::op::{Action, Change, Op, Outcome, SCHEMA};
@@ -23,6 +25,7 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use serde_bytes::ByteBuf;
 use std::cmp::Reverse;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use story::{BEGAN_HOURS_AGO, Person, ProjectStory, TaskStory};
@@ -162,12 +165,10 @@ impl<'a> Hand<'a> {
         record
     }
 
-    /// Changes fields of a record this person has seen.
-    fn set<const N: usize>(&mut self, seen: &Record, fields: [(&'static str, Value); N], hours_ago: i64) {
-        let change =
-            |(field, now)| (Name::new(field), Change { base: seen.version(field), was: seen.get(field).clone(), now });
-        let changes = fields.into_iter().map(change).collect();
-        self.act(seen.kind, seen.id, Action::Set { changes }, hours_ago);
+    /// Changes one field of a record this person has seen.
+    fn set(&mut self, seen: &Record, field: &'static str, now: impl Into<Value>, hours_ago: i64) {
+        let change = Change { base: seen.version(field), was: seen.get(field).clone(), now: now.into() };
+        self.act(seen.kind, seen.id, Action::Set { changes: BTreeMap::from([(Name::new(field), change)]) }, hours_ago);
     }
 
     async fn see(&self, key: Key) -> Result<Record, DemoError> {
@@ -390,13 +391,13 @@ async fn days_work(cast: &mut [Hand<'_>], clock: &StoryClock, tasks: &[Told]) ->
         match deed {
             Deed::Moved => {
                 let seen = hand.see(told.key).await?;
-                let progress: i64 = match told.story.status {
-                    Status::NotStarted => 0,
-                    Status::InProgress => 40,
-                    Status::Blocked => 20,
-                    Status::Done => 100,
-                };
-                hand.set(&seen, [("status", told.story.status.into()), ("progress", progress.into())], 0);
+                hand.set(&seen, "status", told.story.status, 0);
+                // What is done counts as all of it.
+                match told.story.status {
+                    Status::NotStarted | Status::Done => {}
+                    Status::InProgress => hand.set(&seen, "progress", 40_i64, 0),
+                    Status::Blocked => hand.set(&seen, "progress", 20_i64, 0),
+                }
             }
             Deed::Said(text) => {
                 hand.create(Kind::Comment, vec![("task", told.key.id.into()), ("text", text.into())]);
@@ -407,7 +408,7 @@ async fn days_work(cast: &mut [Hand<'_>], clock: &StoryClock, tasks: &[Told]) ->
                 hand.create(Kind::TimeLog, spent);
             }
             Deed::Estimated(minutes, hours_without) => {
-                hand.set(&at_first, [("estimate", minutes.into())], hours_without);
+                hand.set(&at_first, "estimate", minutes, hours_without);
             }
         }
         hand.send().await?;
@@ -415,7 +416,7 @@ async fn days_work(cast: &mut [Hand<'_>], clock: &StoryClock, tasks: &[Told]) ->
     Ok(())
 }
 
-/// Each person's own dashboard.
+/// Each person's own dashboard; and what they were told so far, they have read.
 async fn dashboards(cast: &mut [Hand<'_>]) -> Result<(), DemoError> {
     for hand in cast {
         let dashboard = hand.create(Kind::Dashboard, vec![("title", "Today".into())]);
@@ -428,6 +429,11 @@ async fn dashboards(cast: &mut [Hand<'_>]) -> Result<(), DemoError> {
                 ("rank", rank.into()),
             ];
             hand.create(Kind::Widget, fields);
+        }
+        let own = Select::Scope { scope: Scope::Personal(hand.member), after: None };
+        let own = hand.state.core.records_of(hand.workspace, hand.member, &own, RECORDS_MAX).await?;
+        for told in own.iter().filter(|record| record.kind == Kind::Notification) {
+            hand.set(told, "read", true, 0);
         }
         hand.send().await?;
     }

@@ -16,13 +16,17 @@ pub fn History(
     key: Key,
 ) -> impl IntoView {
     let records = use_records();
+    // What was shown once stays, whatever becomes of the next question.
+    let known = RwSignal::new(None::<Vec<Entry>>);
     let fetch = Action::new(move |(): &()| {
         let member = records.viewer().with_untracked(|viewer| viewer.as_ref().map(|viewer| viewer.member));
         async move {
-            match member {
-                Some(member) => review::history(member, key).await,
-                None => Err(crate::api::ApiError::SignedOut),
-            }
+            let entries = match member {
+                Some(member) => review::history(member, key).await?,
+                None => return Err(crate::api::ApiError::SignedOut),
+            };
+            known.try_set(Some(entries));
+            Ok(())
         }
     });
     let answer = fetch.value();
@@ -41,21 +45,19 @@ pub fn History(
                     fetch.dispatch(());
                 }
             }>
-                {move || if answer.with(|answer| matches!(answer, Some(Ok(_)))) { "Show what is new" } else { "Show history" }}
+                {move || if known.with(Option::is_some) { "Show what is new" } else { "Show history" }}
             </button>
             <div aria-live="polite">
-                {move || answer.get().map(|answer| match answer {
-                    Ok(entries) if entries.is_empty() => {
-                        view! { <p class="quiet-text">"The server has not seen this record yet."</p> }.into_any()
-                    }
-                    Ok(entries) => view! {
+                {move || answer.get().and_then(Result::err).map(|error| view! { <p class="field-error">{error.to_string()}</p> })}
+                {move || known.get().map(|entries| match entries.is_empty() {
+                    true => view! { <p class="quiet-text">"The server has not seen this record yet."</p> }.into_any(),
+                    false => view! {
                         <ol class="history">
                             {entries.iter().enumerate().map(|(nth, entry)| {
                                 view! { <li>{in_words(records, entry, entries.get(nth + 1))}</li> }
                             }).collect_view()}
                         </ol>
                     }.into_any(),
-                    Err(error) => view! { <p class="field-error">{error.to_string()}</p> }.into_any(),
                 })}
             </div>
         </section>
