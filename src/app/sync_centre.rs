@@ -441,7 +441,7 @@ fn Devices() -> impl IntoView {
             records.get(**key).with(|record| record.as_deref().and_then(|record| DeviceView(record).member()) == me)
         };
         let mut mine = all.with(|all| all.iter().filter(mine).copied().collect::<Vec<_>>());
-        mine.sort_by_key(|key| Reverse(heard(*key)));
+        mine.sort_by_cached_key(|key| Reverse(heard(*key)));
         let silent_ms = mine.first().map_or(0, |key| heard(*key)) - SILENT_MS;
         let silent = mine.partition_point(|key| heard(*key) >= silent_ms);
         let silent = mine.split_off(silent);

@@ -239,6 +239,8 @@ fn list(
     });
     dom::when_resized(move || {
         if long.is_long() {
+            // In a narrower window every row may be higher.
+            long.heights.try_update_value(|heights| *heights = Heights::default());
             long.measure();
         }
     });
