@@ -36,11 +36,13 @@ test("what is typed and chosen before a task is alive is an edit once it is", as
   const there = new ProjectScreen(page);
   await there.line("title").fill("Walk the whole route");
   await there.choose("priority", "High");
+  await page.getByLabel("Note", { exact: true }).fill("Walked it");
   await page.getByLabel("New comment").fill("The gate is locked.");
+  await page.getByRole("button", { name: "Comment", exact: true }).click();
   await arrive();
   await expectAlive(page);
-  await expect(page.getByLabel("New comment")).toHaveValue("The gate is locked.");
-  await page.getByRole("button", { name: "Comment", exact: true }).click();
+  await expect(page.getByLabel("Note", { exact: true })).toHaveValue("Walked it");
+  await expect(page.getByLabel("New comment")).toHaveValue("");
   await expectSync(page, "live");
   await expect(hers.line("title")).toHaveValue("Walk the whole route");
   await expect(hers.line("priority").locator("option:checked")).toHaveText("High");

@@ -170,7 +170,7 @@ fn Invite() -> impl IntoView {
     view! {
         <section aria-labelledby="invite-title">
             <h2 id="invite-title">"Invite somebody"</h2>
-            <form class="time-form" on:submit=move |event| {
+            <form class="time-form" method="dialog" on:submit=move |event| {
                 event.prevent_default();
                 // A disabled button would lose the focus.
                 if !make.pending().get_untracked() {

@@ -681,7 +681,7 @@ fn NewTag(editing: Editing, chosen: Memo<Vec<RecordId>>) -> impl IntoView {
     };
     view! {
         <Show when=move || !editing.locked.get()>
-            <form class="inline-form" on:submit=add>
+            <form class="inline-form" method="dialog" on:submit=add>
                 <input
                     class="input"
                     aria-label="New tag"
@@ -795,7 +795,7 @@ fn Checklist(editing: Editing) -> impl IntoView {
             </For>
         </ul>
         <Show when=move || !editing.locked.get()>
-            <form class="inline-form" on:submit=add>
+            <form class="inline-form" method="dialog" on:submit=add>
                 <input
                     class="input"
                     aria-label="New checklist entry"

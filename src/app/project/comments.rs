@@ -113,7 +113,7 @@ fn NewComment(task: Key) -> impl IntoView {
     let label_for = id.clone();
     view! {
         <Show when=may>
-            <form class="stack" on:submit=move |event| {
+            <form class="stack" method="dialog" on:submit=move |event| {
                 event.prevent_default();
                 send();
             }>

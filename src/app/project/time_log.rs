@@ -119,7 +119,7 @@ fn NewEntry(task: Key) -> impl IntoView {
     };
     view! {
         <Show when=may>
-            <form class="time-form" on:submit=add>
+            <form class="time-form" method="dialog" on:submit=add>
                 <label>"Day" <input class="input" type="date" required prop:value=move || day.get() on:input=move |event| day.write(event_target_value(&event))/></label>
                 <label>"Minutes" <input class="input" required placeholder="45 or 1h 30m" data-kept=move || minutes.is_kept() prop:value=move || minutes.get() on:input=move |event| minutes.write(event_target_value(&event))/></label>
                 <label>"Note" <input class="input" data-kept=move || note.is_kept() prop:value=move || note.get() on:input=move |event| note.write(event_target_value(&event))/></label>
