@@ -157,7 +157,14 @@ const BANS: &[Ban] = &[
     },
     // The browser tests.
     ban(BROWSER_TESTS, "waitForTimeout", "expect.poll, or an assertion that waits"),
-    ban(BROWSER_TESTS, "setTimeout", "expect.poll, or an assertion that waits"),
+    Ban {
+        within: BROWSER_TESTS,
+        // What a browser does to an application is played there; one thing is that time passes.
+        except: &["end2end/person.ts"],
+        tests: Tests::Bound,
+        what: "setTimeout",
+        instead: "expect.poll, or an assertion that waits",
+    },
     ban(BROWSER_TESTS, "networkidle", "an assertion that waits for what a person would see"),
     ban(BROWSER_TESTS, ".only(", "all tests"),
     ban(BROWSER_TESTS, ".skip(", "a test that runs, or no test"),
@@ -236,6 +243,7 @@ fn check(path: &str, text: &str, room: Room) -> Vec<Finding> {
         check_endpoints(text, &code, &mut found);
         check_textareas(text, &code, &mut found);
         check_titles(text, &code, &mut found);
+        check_forms(&code, &mut found);
         if !text.starts_with("//!") {
             found(1, "a file opens with `//!`: what this room is for and what does not belong in it".into());
         }
@@ -322,6 +330,18 @@ fn check_titles(text: &str, code: &str, found: &mut impl FnMut(usize, String)) {
         if !literal && !title.starts_with("lasting(") {
             let line = code[..at].matches('\n').count() + 1;
             found(line, "`<Title text=`: write instead: a literal, or `lasting(…)`; it is not escaped".into());
+        }
+    }
+}
+
+/// A form that is sent before its page is alive is sent by the browser: to its own address, and what was typed is gone.
+fn check_forms(code: &str, found: &mut impl FnMut(usize, String)) {
+    for (number, line) in code.lines().enumerate() {
+        if line.contains("<form ") && !line.contains(" method=") {
+            found(
+                number + 1,
+                "`<form>` without `method`: write instead: `method=\"dialog\"`, or an `ActionForm`".into(),
+            );
         }
     }
 }
@@ -502,6 +522,7 @@ mod tests {
             ("src/server/a.rs", "println!();", "tracing"),
             ("src/app/a.rs", "view! { <div inner_html=x/> }", "escaped"),
             ("src/app/a.rs", "view! { <textarea>{text}</textarea> }", "prop:value"),
+            ("src/app/a.rs", "view! { <form on:submit=send></form> }", "dialog"),
             ("src/app/a.rs", "view! { <textarea>\"text\"</textarea> }", "prop:value"),
             ("src/app/a.rs", "view! { <Title text=move || title.get()/> }", "not escaped"),
             ("src/app/a.rs", "view! { <Title text=format!(\"{title}\")/> }", "not escaped"),
@@ -537,6 +558,7 @@ mod tests {
             ("src/server/cli.rs", "println!();"),
             ("src/api/a.rs", "#[server(endpoint = \"a\")]\nasync fn a() {}"),
             ("src/app/a.rs", "view! { <textarea prop:value=x /> }"),
+            ("src/app/a.rs", "view! { <form method=\"dialog\" on:submit=send></form> }"),
             ("src/app/a.rs", "let é = 1; view! { <textarea\n  prop:value=x\n></textarea> }"),
             ("src/app/a.rs", "view! { <Title text=\"Notes\"/> <Title text=lasting(title)/> <Title formatter=f/> }"),
             ("src/app/a.rs", "fn a(title: &'static str) { view! { <Title text=title/> } }"),
