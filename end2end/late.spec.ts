@@ -69,6 +69,24 @@ test("a button that is pressed before a page is alive is pressed once it is", as
   }
 });
 
+test("a form that the browser sends before its page is alive is sent once", async ({ stranger }) => {
+  const ada = await stranger("Ada");
+  const { page } = ada;
+  await ada.call("sign-up", { name: "Ada", email: ada.email, password: PASSWORD });
+  const arrive = await ada.holdAnswers(PROGRAM);
+  await page.goto("/workspaces");
+  await page.getByLabel("Name of the workspace").fill("Harbour works");
+  const made = await ada.holdAnswers("**/api/workspace/create");
+  await page.getByRole("button", { name: "Make the workspace" }).click({ noWaitAfter: true });
+  // The page comes alive while its answer is on its way.
+  await arrive();
+  await expectAlive(page);
+  await made();
+  await expectSync(page, "live");
+  await ada.go("/workspaces");
+  await expect(page.getByRole("button", { name: /^Harbour works/ })).toHaveCount(1);
+});
+
 test("a page that is long on its way is announced by a sign, and opens when it is there", async ({ member, stranger }) => {
   const ada = await member("Ada");
   // Without a service worker, which would have the program at hand.
