@@ -122,7 +122,11 @@ test("a database that stops answering is given up, and edits still arrive", asyn
   const his = await hers.on(bo.page);
   await ada.stallStorage();
   await hers.addUnder("Route", "Count the culverts");
-  await expect(ada.page.getByText("This browser keeps nothing for Tidemark")).toBeVisible();
+  // Three times a minute, five seconds at a time.
+  await expect(async () => {
+    await ada.page.clock.runFor(5_000);
+    await expect(ada.page.getByText("This browser keeps nothing for Tidemark")).toBeVisible({ timeout: 50 });
+  }).toPass({ intervals: [10], timeout: 60_000 });
   await expect(his.row("Count the culverts")).toBeVisible();
   await hers.rename("Count the culverts", "Count all culverts");
   await expect(his.row("Count all culverts")).toBeVisible();

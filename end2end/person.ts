@@ -180,12 +180,10 @@ export class Person {
     });
   }
 
-  /**
-   * From now on nothing this tab asks its databases is ever answered, as where the disk hangs. What is otherwise waited for five
-   * seconds at a time is waited for a moment: an hour of a person's time would show no more.
-   */
+  /** From now on nothing this tab asks its databases is ever answered, as where the disk hangs; its clock is the test's. */
   async stallStorage(): Promise<void> {
     this.storageMayFail = true;
+    await this.page.clock.install();
     await this.page.evaluate(() => {
       const get = IDBObjectStore.prototype.get;
       IDBObjectStore.prototype.get = function (...asked) {
@@ -193,9 +191,6 @@ export class Person {
         request.addEventListener("success", (event) => event.stopImmediatePropagation());
         return request;
       };
-      const later = window.setTimeout;
-      const soon = (then: TimerHandler, wait?: number, ...rest: unknown[]) => later(then, wait === 5_000 ? 20 : wait, ...rest);
-      window.setTimeout = soon as typeof window.setTimeout;
     });
   }
 

@@ -157,14 +157,7 @@ const BANS: &[Ban] = &[
     },
     // The browser tests.
     ban(BROWSER_TESTS, "waitForTimeout", "expect.poll, or an assertion that waits"),
-    Ban {
-        within: BROWSER_TESTS,
-        // What a browser does to an application is played there; one thing is that time passes.
-        except: &["end2end/person.ts"],
-        tests: Tests::Bound,
-        what: "setTimeout",
-        instead: "expect.poll, or an assertion that waits",
-    },
+    ban(BROWSER_TESTS, "setTimeout", "expect.poll, or an assertion that waits"),
     ban(BROWSER_TESTS, "networkidle", "an assertion that waits for what a person would see"),
     ban(BROWSER_TESTS, ".only(", "all tests"),
     ban(BROWSER_TESTS, ".skip(", "a test that runs, or no test"),

@@ -20,13 +20,17 @@ pub fn RememberPressed() -> impl IntoView {
     view! { <script nonce=nonce>{script}</script> }
 }
 
-/// Presses the button that was pressed before, if it is still there.
+/// The button that was pressed before. To be asked for as soon as the page is taken over: what is pressed after that is heard.
 #[cfg(feature = "hydrate")]
-pub fn press() {
+pub fn pressed() -> Option<leptos::web_sys::HtmlElement> {
     use leptos::wasm_bindgen::{JsCast, JsValue};
-    let pressed = js_sys::Reflect::get(&window(), &JsValue::from_str(NAME)).ok();
-    let button = pressed.and_then(|pressed| pressed.dyn_into::<leptos::web_sys::HtmlElement>().ok());
-    if let Some(button) = button.filter(|button| button.is_connected()) {
+    js_sys::Reflect::get(&window(), &JsValue::from_str(NAME)).ok()?.dyn_into().ok()
+}
+
+/// Presses it, if it is still there.
+#[cfg(feature = "hydrate")]
+pub fn press(button: &leptos::web_sys::HtmlElement) {
+    if button.is_connected() {
         button.click();
     }
 }

@@ -63,8 +63,11 @@ pub fn begin() {
                     App()
                 });
                 taking_over.await.forget();
+                let pressed = early::pressed();
                 typed.put_back().await;
-                early::press();
+                if let Some(button) = pressed {
+                    early::press(&button);
+                }
             }
             Page::Shell(seed) => {
                 // The service worker keeps every page beside the shell, so this waits for no network. A page that is
