@@ -1,5 +1,6 @@
 // What the service worker does when no tab is open.
 import { expect, test } from "./fixtures.ts";
+import { becomeReadyForOffline, expectAlive } from "./person.ts";
 import { expectSync, ProjectScreen } from "./project.ts";
 
 const OUTBOX = "tidemark-outbox";
@@ -133,4 +134,18 @@ test("a worker whose script did not arrive is fetched again", async ({ stranger 
   await expect.poll(() => ada.asked("/service-worker.js"), { timeout: 60_000 }).toBeGreaterThan(0);
   ada.gatewayAnswers("/service-worker.js", undefined);
   await ada.becomeReadyForOffline();
+});
+
+test("a page that was on its way while the first worker took over has it too", async ({ member }) => {
+  const ada = await member("Ada");
+  const { page } = ada;
+  const arrive = await ada.holdAnswers("**/notes");
+  const going = page.goto("/notes");
+  // Another page brings the worker meanwhile.
+  const other = await ada.newTab("/");
+  await becomeReadyForOffline(other);
+  await arrive();
+  await going;
+  await expectAlive(page);
+  await becomeReadyForOffline(page);
 });

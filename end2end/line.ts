@@ -1,10 +1,10 @@
 // The line between one person and the server: a proxy of their browser's own. It can be cut, which ends every connection at
-// once, the page's, the socket's and the service worker's alike, or refuse WebSockets, as some offices' proxies do.
+// once, the page's, the socket's and the service worker's alike, or refuse WebSockets or swallow them, as some offices' proxies do.
 import { connect, type Socket } from "node:net";
 import { createServer, request, type IncomingMessage, type Server as Proxy, type ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
 
-type State = "open" | "cut" | "without-sockets";
+type State = "open" | "cut" | "without-sockets" | "swallows-sockets";
 
 export class Line {
   private state: State = "open";
@@ -52,6 +52,11 @@ export class Line {
     this.turn("without-sockets");
   }
 
+  /** WebSockets are neither let through nor refused: nothing answers them at all. */
+  swallowSockets(): void {
+    this.turn("swallows-sockets");
+  }
+
   /** Requests for this path are answered with this status from now on and reach no server, as gateways do; `undefined` lets them pass. */
   answerItself(path: string, status: number | undefined): void {
     if (status === undefined) this.answers.delete(path);
@@ -70,8 +75,9 @@ export class Line {
 
   private turn(state: State): void {
     this.state = state;
-    // Whoever refuses WebSockets lets everything else pass, also what is on its way.
-    for (const connection of state === "without-sockets" ? this.tunnels : this.connections) connection.destroy();
+    // Whoever has something against WebSockets lets everything else pass, also what is on its way.
+    const onlySockets = state === "without-sockets" || state === "swallows-sockets";
+    for (const connection of onlySockets ? this.tunnels : this.connections) connection.destroy();
   }
 
   private keep(connection: Duplex): void {
@@ -113,6 +119,7 @@ export class Line {
       near.end("HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
       return;
     }
+    if (this.state === "swallows-sockets") return;
     const far = connect(this.serverPort, "127.0.0.1");
     this.keep(far);
     this.tunnels.add(far);

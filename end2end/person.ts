@@ -262,10 +262,7 @@ export class Person {
 
   /** Waits until the service worker can serve the application without a network. */
   async becomeReadyForOffline(): Promise<void> {
-    await this.page.evaluate(async () => {
-      await navigator.serviceWorker.ready;
-    });
-    await expect.poll(() => this.page.evaluate(() => navigator.serviceWorker.controller?.state)).toBe("activated");
+    await becomeReadyForOffline(this.page);
   }
 
   /** The network goes: every connection ends, and the browser says so. Not while the files of a first visit are still on their way:
@@ -327,6 +324,12 @@ export class Person {
     this.line.refuseSockets();
   }
 
+  /** WebSockets neither open nor fail from now on; everything else passes. */
+  swallowSockets(): void {
+    this.networkMayFail = true;
+    this.line.swallowSockets();
+  }
+
   /** WebSockets pass again. */
   allowSockets(): void {
     this.line.open();
@@ -370,6 +373,14 @@ export class Person {
 /** Before the application has taken over the page, a click does nothing. */
 export async function expectAlive(page: Page): Promise<void> {
   await expect(page.locator("html")).toHaveAttribute("data-alive", "");
+}
+
+/** Waits until a service worker is in charge of the page. */
+export async function becomeReadyForOffline(page: Page): Promise<void> {
+  await page.evaluate(async () => {
+    await navigator.serviceWorker.ready;
+  });
+  await expect.poll(() => page.evaluate(() => navigator.serviceWorker.controller?.state)).toBe("activated");
 }
 
 async function removeDatabases(page: Page, prefix: string): Promise<void> {

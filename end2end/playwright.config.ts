@@ -15,12 +15,13 @@ export default defineConfig({
   // Generous, because a busy machine is slow; every wait inside a test is for a condition, not for time.
   timeout: 120_000,
   expect: { timeout: 20_000 },
-  reporter: [["list"]],
+  reporter: [["list"], ["./briefly.ts"]],
   use: {
     launchOptions: { executablePath: browserPath(), args: BROWSER_ARGUMENTS },
     locale: "en-GB",
     timezoneId: "Europe/Oslo",
     screenshot: "only-on-failure",
-    trace: "retain-on-failure",
+    // Without its film, which costs every test half as much again as the test itself; what the page held at each step is there.
+    trace: { mode: "retain-on-failure", screenshots: false },
   },
 });

@@ -165,6 +165,21 @@ test("sockets that were refused for a while are used again, and no edit is lost 
   await expectSync(bo.page, "live");
 });
 
+test("where sockets neither open nor fail, edits go by requests", async ({ member }) => {
+  const ada = await member("Ada");
+  const bo = await member("Bo");
+  const hers = await ProjectScreen.makeCable(ada.page);
+  const his = await hers.on(bo.page);
+  await expect(his.row("Walk the route")).toBeVisible();
+
+  bo.swallowSockets();
+  await his.addUnder("Route", "Count the culverts");
+  await expect(hers.row("Count the culverts")).toBeVisible({ timeout: 60_000 });
+  await expectSync(bo.page, "live");
+  await hers.rename("Count the culverts", "Count all culverts");
+  await expect(his.row("Count all culverts")).toHaveCount(1);
+});
+
 test("a tab leaves when somebody else signs in beside it, and nobody is taken for removed", async ({ member }) => {
   const ada = await member("Ada");
   const bo = await member("Bo");

@@ -39,6 +39,24 @@ for (const name of scripts) {
   // wasm-bindgen names its own output; Leptos passes the address in, so this default is never fetched.
   writeFileSync(join(pkg, name), code.replaceAll("tidemark_bg.wasm", "tidemark.wasm"));
 }
+// wasm-bindgen ends the name of each import with a hash, and no packer makes those smaller: they were 7 of 350 KiB. Only its script
+// and the program that starts know the names, so a number of the same length does where two would be alike.
+const numbers = new Map();
+const plain = new Map();
+const withoutHashes = (text) =>
+  text.replace(/(__wbg_\w+?_)[0-9a-f]{16}\b/g, (name, base) => {
+    if (!plain.has(name)) {
+      const number = numbers.get(base) ?? 0;
+      numbers.set(base, number + 1);
+      plain.set(name, base + String(number).padStart(16, "0"));
+    }
+    return plain.get(name);
+  });
+for (const name of ["tidemark.js", "tidemark.wasm"]) {
+  const path = join(pkg, name);
+  writeFileSync(path, withoutHashes(readFileSync(path, "latin1")), "latin1");
+  if (name.endsWith(".js") && plain.size === 0) throw new Error("wasm-bindgen's names are not as this script expects them");
+}
 const program = hashOf(parts);
 for (const name of scripts) {
   const script = readFileSync(join(pkg, name), "utf8")

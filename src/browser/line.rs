@@ -44,6 +44,9 @@ pub struct Line {
     /// Counts lines; what an older one says is not heard.
     nth: Cell<u64>,
     refused: Cell<u32>,
+    /// Whether the last socket was given up before it opened or failed: what swallows sockets may let requests pass, so those are
+    /// tried next, and a socket again after them.
+    hung: Cell<bool>,
     tell: Box<dyn Fn(Event)>,
 }
 
@@ -71,14 +74,17 @@ impl Line {
             way: RefCell::new(Way::Down),
             nth: Cell::new(0),
             refused: Cell::new(0),
+            hung: Cell::new(false),
             tell: Box::new(tell),
         })
     }
 
     /// Sets the line up: answered by `Connected` or `Disconnected`.
     pub fn connect(self: &Rc<Self>) {
-        self.hang_up();
-        if let Err(error) = self.open_socket() {
+        self.end();
+        if self.hung.take() {
+            self.try_requests(self.nth.get());
+        } else if let Err(error) = self.open_socket() {
             leptos::logging::warn!("no live channel: {error:?}");
             self.refused.set(REFUSED_MAX);
             self.try_requests(self.nth.get());
@@ -124,8 +130,15 @@ impl Line {
         }
     }
 
-    /// Takes the line down without a word.
+    /// Takes the line down without a word, because what it owed did not come.
     pub fn hang_up(&self) {
+        let opening =
+            matches!(&*self.way.borrow(), Way::Socket(socket) if socket.ready_state() == WebSocket::CONNECTING);
+        self.hung.set(opening);
+        self.end();
+    }
+
+    fn end(&self) {
         self.nth.set(self.nth.get() + 1);
         if let Way::Socket(socket) = self.way.replace(Way::Down) {
             // Closing one that is closed already changes nothing.
@@ -219,7 +232,7 @@ impl Line {
 
     fn lose(&self, nth: u64) {
         if nth == self.nth.get() {
-            self.hang_up();
+            self.end();
             (self.tell)(Event::Disconnected);
         }
     }

@@ -72,12 +72,7 @@ impl Worker {
         self.agreed.set(true);
         let waiting = self.registration.borrow().as_ref().and_then(ServiceWorkerRegistration::waiting);
         let Some(waiting) = waiting else { return reload() };
-        let message = Object::new();
-        let sent = Reflect::set(&message, &JsValue::from_str("type"), &JsValue::from_str("skip-waiting"))
-            .and_then(|_| waiting.post_message(&message));
-        if let Err(error) = sent {
-            leptos::logging::warn!("the newer build could not be told: {error:?}");
-        }
+        tell(&waiting, "skip-waiting");
     }
 
     /// Looks whether the server has a newer build: a page that stays open for days would not hear of it.
@@ -127,6 +122,12 @@ impl Worker {
         if registration.waiting().is_some() && self.container.controller().is_some() {
             (self.ready)();
         }
+        // It took charge of every page there was while this one was on its way.
+        if let Some(active) = registration.active()
+            && self.is_first()
+        {
+            tell(&active, "claim");
+        }
         let worker = self.clone();
         let found = Closure::<dyn Fn()>::new(move || {
             let installing = worker.registration.borrow().as_ref().and_then(ServiceWorkerRegistration::installing);
@@ -155,6 +156,16 @@ impl Worker {
         installing.set_onstatechange(Some(changed.as_ref().unchecked_ref()));
         // There are as many as builds that arrive while one page is open.
         changed.forget();
+    }
+}
+
+/// Sends a worker one of the messages its script knows.
+fn tell(worker: &ServiceWorker, what: &str) {
+    let message = Object::new();
+    let sent = Reflect::set(&message, &JsValue::from_str("type"), &JsValue::from_str(what))
+        .and_then(|_| worker.post_message(&message));
+    if let Err(error) = sent {
+        leptos::logging::warn!("the service worker could not be told: {error:?}");
     }
 }
 

@@ -39,6 +39,8 @@ self.addEventListener("activate", (event) => event.waitUntil(activate()));
 self.addEventListener("message", (event) => {
   // Only a person decides when a page is replaced under them: the page asks, and then says so here.
   if (event.data?.type === "skip-waiting") self.skipWaiting();
+  // A page that was on its way when this worker took charge of all others.
+  if (event.data?.type === "claim") event.waitUntil(self.clients.claim());
 });
 self.addEventListener("fetch", (event) => {
   const { request } = event;

@@ -24,6 +24,11 @@ const BACKOFF_FIRST_MS: u64 = 400;
 const BACKOFF_LONGEST_MS: u64 = 30_000;
 /// A server that has not answered for this long is taken for gone, milliseconds.
 const ANSWER_WITHIN_MS: u64 = 15_000;
+/// A line that is not made and greeted within this is dialled anew, milliseconds: where it was begun without a network, or something
+/// on the way swallows it, the browser itself would wait for minutes.
+const DIAL_WITHIN_MS: u64 = 20_000;
+/// The same once the browser says that there is a network, or somebody comes to look, milliseconds.
+const DIAL_NUDGED_WITHIN_MS: u64 = 5_000;
 /// A push or a pull that was not answered for this long is taken for lost, milliseconds, on a line that lives
 /// otherwise too. On a line too slow for a large push the next ones are smaller, see `Talk::patience`.
 const OWN_ANSWER_WITHIN_MS: u64 = 45_000;
@@ -208,6 +213,7 @@ impl Replica {
             (Line::Down, None) => {
                 self.talk.line = Line::Dialling;
                 self.effects.push(Effect::Connect);
+                self.effects.push(Effect::Wake { timer: Timer::Answer, after_ms: DIAL_WITHIN_MS });
             }
             (Line::Down, Some(Stop::Revoked)) => self.hand_in(),
             (Line::Open, _) => {
@@ -344,6 +350,9 @@ impl Replica {
         }
         match self.talk.line {
             Line::Waiting => self.talk.line = Line::Down,
+            Line::Dialling | Line::Greeting => {
+                self.effects.push(Effect::Wake { timer: Timer::Answer, after_ms: DIAL_NUDGED_WITHIN_MS });
+            }
             Line::Open if !self.talk.beating => {
                 // A machine that slept still believes in a line that is long gone.
                 self.talk.beating = true;
@@ -376,7 +385,9 @@ impl Replica {
     }
 
     fn answer_is_due(&mut self) {
-        let owed = self.talk.line == Line::Greeting
+        // A greeting is answered by a welcome; frames that come before it say nothing of it.
+        let begun = matches!(self.talk.line, Line::Dialling | Line::Greeting);
+        let owed = begun
             || !self.talk.sent.is_empty()
             || !self.talk.asked_after.is_empty()
             || self.talk.pulling.is_some()
@@ -384,8 +395,7 @@ impl Replica {
         if !owed || matches!(self.talk.line, Line::Down | Line::Waiting) {
             return;
         }
-        // A greeting is answered by a welcome; frames that come before it say nothing of it.
-        if self.talk.heard_since && self.talk.line != Line::Greeting {
+        if self.talk.heard_since && !begun {
             self.talk.heard_since = false;
             self.effects.push(Effect::Wake { timer: Timer::Answer, after_ms: ANSWER_WITHIN_MS });
         } else {

@@ -464,6 +464,31 @@ fn an_answer_that_is_lost_on_a_line_that_lives_is_asked_for_again() {
     }
 }
 
+#[test]
+fn a_line_that_neither_opens_nor_fails_is_dialled_anew_and_sooner_if_somebody_looks() {
+    let took_ms = |nudged: bool| {
+        let mut world = settled_world();
+        world.line_is(false);
+        world.act(0, vec![Draft::set(key(Kind::Task, TASK), "title", "Dig deeper")]);
+        world.lose_next(Answer::Dial);
+        world.line_is(true);
+        let before_ms = world.now();
+        while world.turn() {}
+        assert_eq!(world.tab(0).pending().count(), 1, "nobody answered");
+        if nudged {
+            world.line_is(true);
+        }
+        while world.tab(0).pending().count() > 0 {
+            assert!(world.turn() || world.ring(), "it waits for ever");
+        }
+        world.check();
+        world.now() - before_ms
+    };
+    let (by_itself_ms, nudged_ms) = (took_ms(false), took_ms(true));
+    assert!((20_000..25_000).contains(&by_itself_ms), "{by_itself_ms}");
+    assert!((5_000..10_000).contains(&nudged_ms), "{nudged_ms}");
+}
+
 /// Two members' devices, both up to date, with the tree on the server.
 fn two_devices() -> World {
     let mut world = World::new(3, &[1, 2]);

@@ -117,6 +117,7 @@ pub struct Backup(InMemory);
 /// What can get lost by itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Answer {
+    Dial,
     Receipts,
     Pulled,
     Welcome,
@@ -722,8 +723,12 @@ impl World {
 
     // The scheduler.
 
+    pub fn now(&self) -> u64 {
+        self.now
+    }
+
     /// Does one thing that can be done; false if there is nothing but timers to wait for.
-    fn turn(&mut self) -> bool {
+    pub fn turn(&mut self) -> bool {
         let numbers: Vec<usize> = self.tabs.keys().copied().collect();
         let faults = self.faults == Faults::Many;
         let start = self.dice.below(numbers.len().max(1));
@@ -788,7 +793,9 @@ impl World {
         let fails = !self.online || (faults && self.dice.one_in(5));
         let Some(tab) = self.tabs.get_mut(&number).filter(|tab| tab.dialling) else { return false };
         tab.dialling = false;
-        if fails {
+        if self.lose == Some(Answer::Dial) {
+            self.lose = None;
+        } else if fails {
             self.tell(number, Event::Disconnected);
         } else {
             tab.line = Some(Line::default());
@@ -827,7 +834,7 @@ impl World {
     }
 
     /// Lets the next timer ring.
-    fn ring(&mut self) -> bool {
+    pub fn ring(&mut self) -> bool {
         let due = self
             .tabs
             .iter()
