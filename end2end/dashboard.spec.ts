@@ -184,8 +184,18 @@ test("a list that has not arrived says so, and is not called empty", async ({ me
   await tablet.page.getByRole("navigation", { name: "Main" }).getByRole("link", { name: "Notes" }).click();
   await expect(tablet.page.getByText("What belongs here is not on this device yet. It comes with the connection.")).toBeVisible();
   await expect(tablet.page.getByText("No notes yet.")).toHaveCount(0);
-  await tablet.letEditsThrough();
+
+  // And of these nothing but the notes.
+  await tablet.go("/notes");
+  await expectSync(tablet.page, "offline");
   await expect(tablet.page.getByText("No notes yet.")).toBeVisible();
+  await tablet.page.getByRole("navigation", { name: "Main" }).getByRole("link", { name: "Dashboard" }).click();
+  const tasks = tablet.page.locator(".my-tasks");
+  await expect(tasks.getByText("What belongs here is not on this device yet. It comes with the connection.")).toBeVisible();
+  await expect(tablet.page.getByText(/^(No open task is yours|No project is running|Nothing waits for you)/)).toHaveCount(0);
+  await tablet.letEditsThrough();
+  await expect(tasks.getByText("No open task is yours.")).toBeVisible();
+  await expect(tablet.page.getByText("Nothing waits for you.")).toBeVisible();
   await expectSync(tablet.page, "live");
 });
 

@@ -5,6 +5,7 @@ use crate::api::ApiError;
 use crate::api::review::{self, Held};
 use crate::api::workspace::{invite, remove_member};
 use crate::app::components::confirm::Confirm;
+use crate::app::components::long::long_records;
 use crate::app::components::marks::RecordMark;
 use crate::app::components::people::member_name;
 use crate::app::deeds::{linked, name_of, op_in_words};
@@ -47,11 +48,12 @@ pub fn MembersPage() -> impl IntoView {
             <h1>"Members"</h1>
             <a class="button quiet" href="/policies">"Merge rules"</a>
         </div>
-        <ul class="rows" aria-label="Members">
-            <For each=move || members.get().to_vec() key=|key| *key let(key)>
-                <MemberRow key owners/>
-            </For>
-        </ul>
+        {long_records(
+            ("member-list", "rows", "Members"),
+            Kind::Member,
+            move || members.get().to_vec(),
+            move |key| view! { <MemberRow key owners/> }.into_any(),
+        )}
         <Show when=move || governs.get()><Invite/></Show>
         <Show when=move || governs.get()><OpenInvitations/></Show>
         <Show when=move || owns.get()><HeldEdits/></Show>

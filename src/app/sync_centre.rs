@@ -4,7 +4,7 @@
 use crate::app::accounts::SignOut;
 use crate::app::components::confirm::Confirm;
 use crate::app::components::live::live;
-use crate::app::components::long::long_list;
+use crate::app::components::long::{long_list, long_records};
 use crate::app::deeds::{linked, name_of, op_in_words};
 use crate::app::dom;
 use crate::app::format;
@@ -425,6 +425,17 @@ fn device_in_words(this: &ThisDevice) -> String {
 /// A device that was heard of so much earlier than the last one is listed apart.
 const SILENT_MS: i64 = 30 * 24 * 60 * 60 * 1000;
 
+/// Devices with when each was heard of, in milliseconds: the last first, and apart those that were not for long when it was, because
+/// nobody counts every browser they ever used.
+fn by_when_heard_of(mut devices: Vec<(Key, i64)>) -> (Vec<Key>, Vec<Key>) {
+    devices.sort_by_key(|(_, heard_ms)| Reverse(*heard_ms));
+    let since_ms = devices.first().map_or(0, |(_, last_ms)| last_ms.saturating_sub(SILENT_MS));
+    let silent = devices.partition_point(|(_, heard_ms)| *heard_ms >= since_ms);
+    let keys = |devices: Vec<(Key, i64)>| devices.into_iter().map(|(key, _)| key).collect();
+    let silent = keys(devices.split_off(silent));
+    (keys(devices), silent)
+}
+
 #[component]
 fn Devices() -> impl IntoView {
     let records = use_records();
@@ -434,26 +445,27 @@ fn Devices() -> impl IntoView {
     let heard = move |key: Key| {
         records.get(key).with(|record| record.as_deref().and_then(|record| DeviceView(record).seen()).unwrap_or(0))
     };
-    // The last heard of first, and apart those that were not for long when it was: nobody counts every browser they ever used.
     let devices = Memo::new(move |_| {
         let me = viewer.with(|viewer| viewer.as_ref().map(|viewer| viewer.member.into()));
         let mine = |key: &&Key| {
             records.get(**key).with(|record| record.as_deref().and_then(|record| DeviceView(record).member()) == me)
         };
-        let mut mine = all.with(|all| all.iter().filter(mine).copied().collect::<Vec<_>>());
-        mine.sort_by_cached_key(|key| Reverse(heard(*key)));
-        let silent_ms = mine.first().map_or(0, |key| heard(*key)) - SILENT_MS;
-        let silent = mine.partition_point(|key| heard(*key) >= silent_ms);
-        let silent = mine.split_off(silent);
-        (mine, silent)
+        by_when_heard_of(all.with(|all| all.iter().filter(mine).map(|key| (*key, heard(*key))).collect()))
     });
-    let list = |label: &'static str, keys: Memo<Vec<Key>>| {
-        view! {
-            <ul class="rows" aria-label=label>
-                <For each=move || keys.get() key=|key| *key let(key)><DeviceRow key/></For>
-            </ul>
-        }
-        .into_any()
+    let list = |id: &'static str, label: &'static str, keys: Memo<Vec<Key>>| {
+        let row = |key: Key| view! { <DeviceRow key/> }.into_any();
+        long_records((id, "rows", label), Kind::Device, move || keys.get(), row)
+    };
+    // By their places, because there are as many as projects and each changes all the time.
+    let scopes = move || this.with(|this| (0..).zip(&this.tidemarks).map(|(nth, _)| nth).collect());
+    let scope = move |nth: u128| {
+        let says = move || {
+            let nth = usize::try_from(nth).ok()?;
+            let (scope, seen) = this.with(|this| this.tidemarks.get(nth).copied())?;
+            let seen = format::whole(i64::try_from(seen).unwrap_or(i64::MAX));
+            Some(format!("{}: change {seen}", scope_in_words(records, scope)))
+        };
+        view! { <li>{says}</li> }.into_any()
     };
     let heard_of = Memo::new(move |_| devices.with(|(heard_of, _)| heard_of.clone()));
     let silent = Memo::new(move |_| devices.with(|(_, silent)| silent.clone()));
@@ -475,20 +487,15 @@ fn Devices() -> impl IntoView {
             </dl>
             <details class="keys quiet-text">
                 <summary>"How far this device has seen"</summary>
-                <dl class="facts">
-                    <For each=move || this.with(|this| this.tidemarks.clone()) key=|tidemark| *tidemark let((scope, seen))>
-                        <dt>{move || scope_in_words(records, scope)}</dt>
-                        <dd>{format!("change {}", format::whole(i64::try_from(seen).unwrap_or(i64::MAX)))}</dd>
-                    </For>
-                </dl>
+                {long_list(("tidemark-list", "", "How far this device has seen"), scopes, scope)}
             </details>
             <Show when=move || heard_of.with(|heard_of| !heard_of.is_empty())>
                 <h3>"Your devices"</h3>
-                {list("Your devices", heard_of)}
+                {list("device-list", "Your devices", heard_of)}
                 <Show when=move || silent.with(|silent| !silent.is_empty())>
                     <details class="keys quiet-text">
                         <summary>{move || format!("{} silent for a month or longer", silent_ones())}</summary>
-                        {list("Your silent devices", silent)}
+                        {list("silent-device-list", "Your silent devices", silent)}
                     </details>
                 </Show>
             </Show>
@@ -517,4 +524,22 @@ fn DeviceRow(key: Key) -> impl IntoView {
         </li>
     }
     .into_any()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::id::RecordId;
+
+    #[test]
+    fn devices_silent_for_a_month_stand_apart() {
+        let key = |nth: u128| Key::new(Kind::Device, RecordId(Uuid::from_u128(nth)));
+        assert_eq!(by_when_heard_of(Vec::new()), (Vec::new(), Vec::new()));
+        let last_ms = 100 * SILENT_MS;
+        let devices =
+            vec![(key(1), last_ms - SILENT_MS - 1), (key(2), last_ms), (key(3), 0), (key(4), last_ms - SILENT_MS)];
+        assert_eq!(by_when_heard_of(devices), (vec![key(2), key(4)], vec![key(1), key(3)]));
+        // All of somebody who was away for a year: the last one counts.
+        assert_eq!(by_when_heard_of(vec![(key(1), 5), (key(2), 7)]), (vec![key(2), key(1)], Vec::new()));
+    }
 }

@@ -1,5 +1,6 @@
 //! What each widget shows. All of them read the same records as the pages, so they move while somebody else works.
 
+use crate::app::components::absent::NoneHere;
 use crate::app::components::live::{live, rows, words};
 use crate::app::components::marks::{PriorityMark, Progress, RecordMark};
 use crate::app::dashboard::activity::RecentActivity;
@@ -82,12 +83,14 @@ fn MyTasks() -> impl IntoView {
     view! {
         <div class="my-tasks">
             <Show
-                when=move || { count() > 0 || !known.get() }
+                when=move || { count() > 0 }
                 fallback=move || view! {
-                    <p class="quiet-text">
-                        "No open task is yours."
-                        {move || may.get().then(|| view! { " Open a " <a href="/projects">"project"</a> " and assign yourself one." })}
-                    </p>
+                    <NoneHere known>
+                        <p class="quiet-text">
+                            "No open task is yours."
+                            {move || may.get().then(|| view! { " Open a " <a href="/projects">"project"</a> " and assign yourself one." })}
+                        </p>
+                    </NoneHere>
                 }
             >
                 <ul>
@@ -183,12 +186,14 @@ fn ProjectProgress() -> impl IntoView {
     let count = Signal::derive(move || active.with(Vec::len));
     view! {
         <Show
-            when=move || { count.get() > 0 || !known.get() }
+            when=move || { count.get() > 0 }
             fallback=move || view! {
-                <p class="quiet-text">
-                    "No project is running."
-                    {move || may.get().then(|| view! { " " <a href="/projects">"Begin one"</a> "." })}
-                </p>
+                <NoneHere known>
+                    <p class="quiet-text">
+                        "No project is running."
+                        {move || may.get().then(|| view! { " " <a href="/projects">"Begin one"</a> "." })}
+                    </p>
+                </NoneHere>
             }
         >
             <ul>
@@ -233,8 +238,8 @@ fn NeedsYou() -> impl IntoView {
     let count = Signal::derive(move || conflicts.with(|keys| keys.len()));
     view! {
         <Show
-            when=move || { count.get() > 0 || !known.get() || tray.with(|tray| !tray.is_empty()) }
-            fallback=|| view! { <p class="quiet-text">"Nothing waits for you."</p> }
+            when=move || { count.get() > 0 || tray.with(|tray| !tray.is_empty()) }
+            fallback=move || view! { <NoneHere known><p class="quiet-text">"Nothing waits for you."</p></NoneHere> }
         >
             <ul>
                 {rows(

@@ -219,6 +219,13 @@ pub enum Notice {
     /// To the tab that owns the network: a person looks at this scope, fetch it first.
     #[serde(rename = "o")]
     Open(Scope),
+    /// From the tab that owns the network: the server lets this member see these scopes and no others. The copy loses the others by
+    /// itself; what the server drew on a page is in no copy.
+    #[serde(rename = "s")]
+    Sees(BTreeSet<Scope>),
+    /// From the tab that owns the network: this scope, which is not in the copy, is not to be seen any more.
+    #[serde(rename = "g")]
+    Gone(Scope),
 }
 
 /// How the tab that owns the network stands, in a notice.

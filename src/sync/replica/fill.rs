@@ -12,7 +12,7 @@ use crate::sync::replica::stored::{
     Landing, chunk_slot, epoch_slot, place_slot, receipt_slot, row_bytes, row_slot, scope_slot,
 };
 use crate::sync::replica::talk::Theirs;
-use crate::sync::replica::{Effect, Incident, Pending, PendingState, Place, Replica, Slot, Table, Write};
+use crate::sync::replica::{Effect, Incident, Notice, Pending, PendingState, Place, Replica, Slot, Table, Write};
 use crate::sync::wire::{Frame, SnapshotChunk, SnapshotWanted, decode};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -308,13 +308,22 @@ impl Replica {
         if planted(Mutant::KeepLeftScope) {
             return;
         }
-        let Some(copy) = self.base.scopes.get_mut(&scope) else { return };
+        let Some(copy) = self.base.scopes.get_mut(&scope) else {
+            self.forget_drawn_in(scope);
+            self.effects.push(Effect::Tell(Notice::Gone(scope)));
+            return;
+        };
         if copy.row.leaving {
             return;
         }
         copy.row.leaving = true;
         let write = self.scope_write(scope);
         self.save_base(write.into_iter().collect());
+    }
+
+    /// A scope that is not in the copy went out of this member's sight: what a page was drawn with of it goes too.
+    pub(super) fn forget_drawn_in(&mut self, scope: Scope) {
+        self.marked.extend(self.base.forget_drawn(|other| other != scope));
     }
 
     /// Lets go of scopes that were left and have nothing pending any more.

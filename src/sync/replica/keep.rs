@@ -863,7 +863,16 @@ impl Replica {
             }
             Notice::Nudge if self.leads() => self.nudged(),
             Notice::Open(scope) if self.leads() => self.open(scope),
-            Notice::Renewed | Notice::Alive { .. } | Notice::Nudge | Notice::Open(_) => {}
+            Notice::Sees(scopes) if !self.leads() => {
+                self.marked.extend(self.base.forget_drawn(|scope| scopes.contains(&scope)));
+            }
+            Notice::Gone(scope) if !self.leads() => self.forget_drawn_in(scope),
+            Notice::Renewed
+            | Notice::Alive { .. }
+            | Notice::Nudge
+            | Notice::Open(_)
+            | Notice::Sees(_)
+            | Notice::Gone(_) => {}
         }
     }
 

@@ -530,8 +530,9 @@ impl Replica {
         for scope in gone {
             self.leave(scope);
         }
-        let theirs = &self.talk.theirs;
-        self.marked.extend(self.base.forget_drawn(|scope| theirs.contains_key(&scope)));
+        let sees: BTreeSet<Scope> = self.talk.theirs.keys().copied().collect();
+        self.marked.extend(self.base.forget_drawn(|scope| sees.contains(&scope)));
+        self.effects.push(Effect::Tell(Notice::Sees(sees)));
         if self.talk.frozen {
             if planted(Mutant::SkipNewer) {
                 let mut writes = Vec::new();

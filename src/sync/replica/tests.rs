@@ -9,7 +9,7 @@ use crate::model::id::{IntentId, RecordId};
 use crate::model::record::Field;
 use crate::model::value::Value;
 use crate::sync::op::{Code, Outcome};
-use crate::sync::wire::SCOPES_MAX;
+use crate::sync::wire::{FromServer, SCOPES_MAX, encode};
 use uuid::Uuid;
 use world::{Answer, Faults, World};
 
@@ -642,6 +642,43 @@ fn what_the_server_drew_can_be_edited_before_it_has_arrived() {
     world.quiesce();
     assert_eq!(world.server_title(task), "Dig deeper");
     assert_eq!(world.server_title(key(Kind::Task, 0x41)), "New");
+    world.check();
+}
+
+#[test]
+fn what_the_server_drew_goes_from_every_tab_once_its_member_may_not_see_it() {
+    let mut world = two_devices();
+    world.crash_tab(1);
+    let task = key(Kind::Task, TASK);
+    let drawn = world.tab(0).view(task).expect("there");
+    world.act(0, vec![Draft::set(key(Kind::Project, PROJECT), "private", true)]);
+    world.quiesce();
+    world.evict(1);
+    world.line_is(false);
+    world.open_tab(1);
+    let second = world.another_tab(1);
+    world.settle_storage();
+    // Both pages were drawn just before.
+    let draw = |world: &mut World| {
+        for tab in [1, second] {
+            world.tell(tab, Event::Drawn(vec![drawn.clone()]));
+            assert!(world.tab(tab).view(task).is_some());
+        }
+    };
+    draw(&mut world);
+    world.line_is(true);
+    world.quiesce();
+    for tab in [1, second] {
+        assert_eq!(world.tab(tab).view(task), None, "the welcome did not name its project");
+    }
+    draw(&mut world);
+    let gone = encode(&FromServer::ScopeLeave(drawn.scope)).expect("encodes");
+    let leader = if world.tab(1).leads() { 1 } else { second };
+    world.tell(leader, Event::Received(gone));
+    world.quiesce();
+    for tab in [1, second] {
+        assert_eq!(world.tab(tab).view(task), None, "it left before it had arrived");
+    }
     world.check();
 }
 
