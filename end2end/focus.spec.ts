@@ -101,6 +101,16 @@ test("what asks the server keeps the focus while it waits", async ({ member }) =
   await answer();
   await expect(page.getByRole("button", { name: "Show what is new" })).toBeFocused();
 
+  // What was shown stays where the next question is not answered.
+  const history = page.getByRole("region", { name: "History" });
+  const lines = await history.getByRole("listitem").count();
+  expect(lines).toBeGreaterThan(0);
+  ada.gatewayAnswers("/api/history", 503);
+  await page.keyboard.press("Enter");
+  await expect(history.locator(".field-error")).toBeVisible();
+  await expect(history.getByRole("listitem")).toHaveCount(lines);
+  ada.gatewayAnswers("/api/history", undefined);
+
   await ada.go("/members");
   const make = page.getByRole("button", { name: "Make an invitation" });
   await press(make);

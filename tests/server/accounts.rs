@@ -280,10 +280,16 @@ async fn somebody_who_was_removed_reads_so_and_who_they_are() {
     let gone = [("member", &*as_ada.to_string()), ("remove", &*as_bob.to_string())];
     ada.call::<()>("member/remove", &gone).await.unwrap();
     assert_eq!(bob.visit("/projects").await, "/workspaces");
-    let page = text(bob.get("/workspaces").await).await;
-    for words in ["You are in no workspace any more.", "bob@example.org", "Sign out"] {
-        assert!(page.contains(words), "{words}: {page}");
-    }
+    let read = async || {
+        let page = text(bob.get("/workspaces").await).await;
+        for words in ["You are in no workspace any more.", "bob@example.org", "Sign out"] {
+            assert!(page.contains(words), "{words}: {page}");
+        }
+    };
+    read().await;
+    // The same in the moment before the removal is noted.
+    app.state.accounts.note_returned(as_bob).await.unwrap();
+    read().await;
     let new = text(app.person("Cid").await.get("/workspaces").await).await;
     assert!(new.contains("You are in no workspace yet."), "{new}");
 }

@@ -210,7 +210,8 @@ pub async fn who_is(state: &AppState, session: &Session) -> Result<Me, ApiError>
     let mut left = false;
     for place in state.accounts.memberships(session.account.id).await? {
         let Some(role) = state.core.role(place.workspace, place.member).await? else {
-            left |= place.removed_ms.is_some();
+            // A removal is seen before it is noted.
+            left |= place.removed_ms.is_some() || is_known(state, place.workspace, place.member).await?;
             continue;
         };
         let Some(workspace) = state.core.store().workspace(place.workspace).await? else { continue };
