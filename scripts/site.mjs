@@ -1,6 +1,6 @@
 // Finishes a built site: puts a hash into the name of every file of pkg/ that a browser is sent, so that it may be kept for
-// ever, writes down those hashes for the server, leaves out of scripts what only people read, and compresses what is worth it,
-// once and well.
+// ever, writes down those hashes for the server, leaves out of scripts what only people read and out of names what nobody does,
+// and compresses what is worth it, once and well.
 // Usage: node scripts/site.mjs <site folder> <file for the hashes>
 import { createHash } from "node:crypto";
 import { readFileSync, readdirSync, renameSync, statSync, writeFileSync } from "node:fs";

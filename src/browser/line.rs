@@ -130,7 +130,7 @@ impl Line {
         }
     }
 
-    /// Takes the line down without a word, because what it owed did not come.
+    /// Takes the line down without a word. A socket that has neither opened nor failed by then is taken for swallowed.
     pub fn hang_up(&self) {
         let opening =
             matches!(&*self.way.borrow(), Way::Socket(socket) if socket.ready_state() == WebSocket::CONNECTING);
