@@ -3,6 +3,8 @@
 //! acknowledged. In the end nothing acknowledged is missing, nothing was applied twice, and nobody was shown what is not
 //! there.
 //!
+//! And the same of a server whose disk is full.
+//!
 //! `TIDEMARK_KILLS=1000` kills more often than the default, `TIDEMARK_KILL_SEED` draws the same moments again.
 
 #[path = "server/process.rs"]
@@ -105,6 +107,53 @@ async fn no_death_loses_what_was_acknowledged_or_does_it_twice() {
     resent_ops_are_answered_alike(&stage, server.address, &ops, &receipts).await;
     assert!(server.stop().await.success());
     the_database_holds_each_op_once(&folder.0, &stage, &ops, &receipts, &seen).await;
+}
+
+#[tokio::test]
+async fn what_a_full_disk_does_not_take_is_never_acknowledged() {
+    let folder = Folder(std::env::temp_dir().join(format!("tidemark-full-{}", Uuid::now_v7())));
+    std::fs::create_dir_all(&folder.0).unwrap();
+    let server = Server::start("serve", &folder.0, Stdio::inherit(), &SETTINGS).await;
+    let stage = Stage::set(server.address).await;
+    assert!(server.stop().await.success());
+
+    // Its log may grow to one MiB. What it says about that is looked for nowhere else.
+    let silent = ["--log", "off", "--pushes-per-second", "100000"];
+    let server = Server::start_on_small_disk("serve", &folder.0, 2_048, Stdio::inherit(), &silent).await;
+    let (ada, before) = (&stage.people[0], stage.hello(server.address).await.unwrap().head);
+    let mut maker = Maker { by: ada.member, device: DeviceId(Uuid::now_v7()), counter: 0 };
+    let mut note = || {
+        let (title, text) = ("A long note".to_owned(), "What there is to know. ".repeat(400));
+        let key = Key::new(Kind::Note, RecordId(Uuid::now_v7()));
+        maker.create(key, What::Titled(title.clone()), &[("title", title.into()), ("body", text.into())])
+    };
+    let (mut ops, mut receipts) = (Vec::new(), BTreeMap::new());
+    let refused = loop {
+        let op = note();
+        match ada.push(server.address, 1, &[&op]).await {
+            Ok(pushed) => receipts.extend(pushed.receipts.into_iter().map(|receipt| (receipt.op, receipt))),
+            Err(_) => break op,
+        }
+        ops.push(op);
+        assert!(ops.len() < 1_000, "the log takes whatever comes");
+    };
+    assert!(ops.len() > 5 && receipts.values().all(|receipt| receipt.outcome == Outcome::Applied), "{receipts:?}");
+    // It goes on without room: what it has is there, and nothing else.
+    assert!(ada.push(server.address, 1, &[&refused]).await.is_err());
+    assert_eq!(stage.hello(server.address).await.unwrap().head, before + ops.len() as u64);
+    resent_ops_are_answered_alike(&stage, server.address, &ops, &receipts).await;
+    server.kill().await;
+
+    // There is room again.
+    let server = Server::start("serve", &folder.0, Stdio::inherit(), &SETTINGS).await;
+    assert_eq!(stage.hello(server.address).await.unwrap().head, before + ops.len() as u64);
+    let pushed = ada.push(server.address, 1, &[&refused]).await.unwrap();
+    assert_eq!(pushed.receipts[0].outcome, Outcome::Applied);
+    receipts.insert(refused.id, pushed.receipts[0].clone());
+    ops.push(refused);
+    resent_ops_are_answered_alike(&stage, server.address, &ops, &receipts).await;
+    assert!(server.stop().await.success());
+    the_database_holds_each_op_once(&folder.0, &stage, &ops, &receipts, &[]).await;
 }
 
 fn number(variable: &str) -> Option<u64> {

@@ -133,10 +133,10 @@ const BANS: &[Ban] = &[
     },
     Ban {
         within: RUST,
-        except: &["src/server/store/sqlite/direct.rs"],
+        except: &["src/server/store/sqlite/direct.rs", "src/server/store/sqlite/gather.rs"],
         tests: Tests::Bound,
         what: "unsafe",
-        instead: "a safe call; what SQLite needs is in store/sqlite/direct.rs",
+        instead: "a safe call; what SQLite needs is in store/sqlite/direct.rs and gather.rs",
     },
     ban(&["tests/"], "time::sleep", "wait for the condition, with a timeout around it"),
     // Leptos 0.8.23.

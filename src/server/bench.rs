@@ -117,6 +117,9 @@ pub struct Wanted {
     pub size: Size,
     /// A folder on the disk to measure; it must not exist, and is removed afterwards.
     pub folder: PathBuf,
+    /// The command of a bare server to compare with instead of ours. It is started with `--data FOLDER`, prints
+    /// `Ready at http://HOST:PORT`, and speaks with devices as `bare.rs` does.
+    pub beside: Option<String>,
 }
 
 /// Measures, and tells each figure as it comes.
@@ -124,6 +127,7 @@ pub struct Wanted {
 /// # Errors
 /// Whatever stops it.
 pub async fn run(wanted: &Wanted, mut tell: impl FnMut(Figure)) -> Result<(), BenchError> {
+    let beside = wanted.beside.as_deref();
     for group in &wanted.groups {
         if *group == Group::Merge {
             measure::merge().into_iter().for_each(&mut tell);
@@ -135,13 +139,13 @@ pub async fn run(wanted: &Wanted, mut tell: impl FnMut(Figure)) -> Result<(), Be
             Group::Merge => (Vec::new(), ground),
             Group::Writes => {
                 let ours = measure::writes(&ground, wanted.size).await?;
-                let bare = ground.bare().await?;
+                let bare = ground.bare(beside).await?;
                 let least = measure::writes(&bare, wanted.size).await?;
                 (measure::told_writes(&ours, &least), bare)
             }
             Group::Propagation => {
                 let ours = measure::propagation(&ground, wanted.size).await?;
-                let bare = ground.bare().await?;
+                let bare = ground.bare(beside).await?;
                 let least = measure::propagation(&bare, wanted.size).await?;
                 (measure::told_propagation(&ours, &least), bare)
             }

@@ -44,7 +44,7 @@ impl Ground {
     /// Starts a server in this folder.
     pub async fn start(folder: &Path) -> Result<Self, BenchError> {
         let serve = ["serve", "--listen", "127.0.0.1:0", "--log", "error", "--pushes-per-second", "1000000"];
-        let mut this = Self::of(folder, &serve, true).await?;
+        let mut this = Self::of(folder, Command::new(std::env::current_exe()?).args(serve), true).await?;
         let mut browser = Http::connect(this.address, Ipv4Addr::LOCALHOST, None).await?;
         browser.form::<Me>("sign-up", &form(&[("name", "Bench"), ("email", EMAIL), ("password", PASSWORD)])).await?;
         let me: Me = browser.form("workspace/create", &form(&[("name", "Bench")])).await?;
@@ -53,11 +53,15 @@ impl Ground {
         Ok(this)
     }
 
-    /// Ends this server and starts a bare one in the same folder.
-    pub async fn bare(self) -> Result<Self, BenchError> {
+    /// Ends this server and starts a bare one in the same folder: ours, or the one that this command starts.
+    pub async fn bare(self, beside: Option<&str>) -> Result<Self, BenchError> {
         let folder = self.folder.clone();
         self.end().await?;
-        Self::of(&folder, &["bench", "--bare"], false).await
+        let mut words = beside.unwrap_or_default().split_whitespace();
+        match words.next() {
+            Some(program) => Self::of(&folder, Command::new(program).args(words), false).await,
+            None => Self::of(&folder, Command::new(std::env::current_exe()?).args(["bench", "--bare"]), false).await,
+        }
     }
 
     /// Ends the server, and removes its folder once it is gone and writes no more.
@@ -65,19 +69,12 @@ impl Ground {
         Ok(self.child.kill().await?)
     }
 
-    async fn of(folder: &Path, what: &[&str], accounts: bool) -> Result<Self, BenchError> {
+    async fn of(folder: &Path, command: &mut Command, accounts: bool) -> Result<Self, BenchError> {
         if folder.exists() {
             return Err(BenchError::Server(format!("was not started: {} exists already", folder.display())));
         }
         std::fs::create_dir_all(folder)?;
-        let program = std::env::current_exe()?;
-        let mut child = Command::new(program)
-            .args(what)
-            .arg("--data")
-            .arg(folder)
-            .stdout(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()?;
+        let mut child = command.arg("--data").arg(folder).stdout(Stdio::piped()).kill_on_drop(true).spawn()?;
         let said = child.stdout.take().ok_or_else(|| BenchError::Server("says nothing".to_owned()))?;
         let mut said = BufReader::new(said);
         let address = loop {

@@ -12,6 +12,7 @@ Examples:
   tidemark bench --quick                whether it works at all, in seconds
   tidemark bench --only writes,idle
   tidemark bench --only scale           a workspace of 1,000,000 records; takes minutes
+  tidemark bench --only writes,propagation --beside 'node benches/node/server.mjs'
   tidemark bench --json > figures.json
 
 Measure on a quiet machine: while another program uses the cores, every wake-up waits for it. Figures that need a browser
@@ -32,6 +33,9 @@ pub(super) struct Bench {
     /// A new folder on the disk to measure; removed afterwards
     #[arg(long, value_name = "FOLDER", default_value = "data/bench")]
     data: PathBuf,
+    /// Compare with the bare server that this command starts, instead of our own
+    #[arg(long, value_name = "COMMAND")]
+    beside: Option<String>,
     /// Serve as the bare server that Tidemark is compared with
     #[arg(long, hide = true)]
     bare: bool,
@@ -49,7 +53,7 @@ pub(super) async fn run(wanted: Bench) -> Result<ExitCode, Stopped> {
         false => wanted.only,
     };
     let size = if wanted.quick { Size::Quick } else { Size::Full };
-    let measured = Wanted { groups, size, folder: wanted.data };
+    let measured = Wanted { groups, size, folder: wanted.data, beside: wanted.beside };
     let mut figures = Vec::new();
     let tell = |figure: Figure| {
         if !wanted.json {

@@ -3,6 +3,7 @@
 //! one writes what is not the core's.
 
 pub(in crate::server) mod direct;
+mod gather;
 #[cfg(test)]
 #[path = "sqlite_tests.rs"]
 pub mod tests;
@@ -82,7 +83,9 @@ impl Sqlite {
         let writer = SqlitePoolOptions::new().max_connections(1).test_before_acquire(false);
         let writer = writer.connect_with(options.clone()).await.map_err(database)?;
         MIGRATIONS.run(&writer).await.map_err(|error| StoreError::Database(error.into()))?;
-        let own = options.clone().pragma("cache_size", format!("-{CACHE_KIB}"));
+        // Nothing of a transaction goes to the log before its commit: see `gather`.
+        let own = options.clone().pragma("cache_size", format!("-{CACHE_KIB}")).pragma("cache_spill", "OFF");
+        let own = gather::name().into_iter().fold(own, SqliteConnectOptions::vfs);
         let own = own.pragma("wal_autocheckpoint", WAL_PAGES.to_string()).connect().await.map_err(database)?;
         let own = OwnSeat { seat: Seat::take(own, |connection| connection).await?, known: Known::default() };
         let readers = SqlitePoolOptions::new().max_connections(READERS_MAX).test_before_acquire(false);

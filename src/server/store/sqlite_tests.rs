@@ -1,5 +1,6 @@
 //! The SQLite store against the laws of every store, and what only a file can get wrong.
 
+use super::direct::Arg;
 use super::*;
 use crate::server::store::conformance::{Draft, conformance, op_id, workspace_id};
 use crate::sync::op::Outcome;
@@ -129,6 +130,36 @@ async fn a_full_disk_writes_nothing_and_recovers_once_there_is_room() {
     store.pragma("PRAGMA max_page_count = 100000").await;
     large.commit(&store, workspace_id(1)).await.unwrap();
     assert_eq!(notes(&store).await, 2);
+}
+
+#[tokio::test]
+async fn the_log_gets_nothing_of_a_transaction_before_its_commit() {
+    let (store, scratch) = on_disk().await;
+    note(0, "first").commit(&store, workspace_id(1)).await.unwrap();
+    let log_bytes = || std::fs::metadata(scratch.file("tidemark.db-wal")).unwrap().len();
+    let before = log_bytes();
+    // More than its connection's memory for pages.
+    store.pragma("PRAGMA cache_size = 4").await;
+    let mut write = store.begin().await.unwrap();
+    let row = [Arg::Id(Uuid::nil()), Arg::Text(&"x".repeat(200_000))];
+    write.direct().execute("INSERT INTO scope (workspace, scope) VALUES (?1, ?2)", &row).unwrap();
+    drop(write);
+    assert_eq!(log_bytes(), before);
+
+    // Another connection, and then this one, write where that would have been.
+    let kept = "INSERT INTO scope (workspace, scope) VALUES (zeroblob(16), 'kept')";
+    sqlx::query(kept).execute(store.writer()).await.unwrap();
+    note(1, &"x".repeat(200_000)).commit(&store, workspace_id(1)).await.unwrap();
+    assert!(log_bytes() > before + 200_000);
+    // As after a crash: from the log.
+    for name in ["tidemark.db", "tidemark.db-wal"] {
+        std::fs::copy(scratch.file(name), scratch.file(&name.replace("tidemark", "copy"))).unwrap();
+    }
+    let again = Sqlite::open(&scratch.file("copy.db")).await.unwrap();
+    let scopes = "SELECT count(*) FILTER (WHERE scope = 'kept'), count(*) FROM scope";
+    let scopes: (i64, i64) = sqlx::query_as(scopes).fetch_one(again.readers()).await.unwrap();
+    assert_eq!((scopes, notes(&again).await), ((1, 2), 2));
+    assert!(again.check().await.unwrap().is_empty());
 }
 
 #[tokio::test]

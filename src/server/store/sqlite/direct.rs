@@ -1,6 +1,6 @@
 //! SQLite called directly, with no thread in between: what the one writer needs and no more. sqlx opens, configures and closes
 //! the connection; here its handle runs prepared statements. Each runs to its end within one call, so that no pointer outlives
-//! the call that made it. Every unsafe line of Tidemark is in this file.
+//! the call that made it. Every unsafe line of Tidemark is in this file and in `gather`.
 
 use super::{StoreError, damaged, database};
 use libsqlite3_sys as sqlite;
