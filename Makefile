@@ -42,6 +42,13 @@ bench: ## Measure this machine: pure code, then a real server with real clients;
 	$(ENV) cargo build --release --locked --features ssr --bin tidemark
 	ulimit -n 8192 2>/dev/null || ulimit -n "$$(ulimit -Hn)"; exec $(SERVER) bench $(BENCH)
 
+.PHONY: bench-node
+bench-node: ## Measure writes and propagation beside a bare server in Node, whose packages it fetches first.
+	npm ci --prefix benches/node
+	$(ENV) cargo build --release --locked --features ssr --bin tidemark
+	ulimit -n 8192 2>/dev/null || ulimit -n "$$(ulimit -Hn)"; \
+	exec $(SERVER) bench --only writes,propagation --beside 'node benches/node/server.mjs'
+
 .PHONY: build
 build: ## Build the product: the server with its browser face, optimised.
 	@scripts/build.sh

@@ -112,6 +112,28 @@ test("a page that is long on its way is announced by a sign, and opens when it i
   await expect(root).toHaveAttribute("data-busy", "false");
 });
 
+test("a page whose files do not arrive says so, comes when it is tried again, and is no error on the console", async ({ member, stranger }) => {
+  const ada = await member("Ada");
+  // Without a service worker, which would have them at hand.
+  const tablet = await stranger("Tablet");
+  const { page } = tablet;
+  await tablet.call("sign-in", { email: ada.email, password: PASSWORD });
+  // Only what the page asks for that is opened first arrives. That the rest does not, the browser itself writes to the console.
+  tablet.expectServerToVanish();
+  const first = await (await page.request.get("/")).text();
+  await page.route(PROGRAM, (route) => {
+    const name = new URL(route.request().url()).pathname;
+    return first.includes(name) ? route.continue() : route.abort();
+  });
+  await tablet.go("/");
+  await page.getByRole("navigation", { name: "Main" }).getByRole("link", { name: "Projects", exact: true }).click();
+  await expect(page.getByRole("heading", { level: 1, name: "This page did not arrive" })).toBeVisible();
+  await page.unroute(PROGRAM);
+  await page.getByRole("button", { name: "Try again" }).click();
+  await expect(page.getByRole("heading", { level: 1, name: "Projects" })).toBeVisible();
+  await expectSync(page, "live");
+});
+
 test("an answer that comes after its page was left breaks nothing", async ({ member }) => {
   const ada = await member("Ada");
   const { page } = ada;

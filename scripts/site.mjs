@@ -34,6 +34,15 @@ const preloads = files.map((file) => [
 const isPart = (name) => /\.(js|wasm)$/.test(name) && statSync(join(pkg, name)).isFile();
 const parts = readdirSync(pkg).filter(isPart).sort();
 const scripts = parts.filter((name) => name.endsWith(".js"));
+// Where a file did not arrive, the page says so in words and tries again (src/app/pages.rs). The loader would say it on the console as
+// well, as an error, and a second time about each file that was on its way beside it.
+const quiet = loader
+  .replaceAll(/const src = fetch\(.*\);\n/g, (fetching) => `${fetching}    src.catch(() => {});\n`)
+  .replace("console.error(e);", "console.debug(e);");
+if (!/fetch\(.*\);\n *src\.catch/.test(quiet) || !quiet.includes("console.debug(e)")) {
+  throw new Error("the splitter's loader is not as this script expects it");
+}
+writeFileSync(join(pkg, "__wasm_split.js"), quiet);
 for (const name of scripts) {
   const { code } = await minify(readFileSync(join(pkg, name), "utf8"), { module: true });
   // wasm-bindgen names its own output; Leptos passes the address in, so this default is never fetched.
