@@ -83,8 +83,7 @@ impl Sqlite {
         let writer = SqlitePoolOptions::new().max_connections(1).test_before_acquire(false);
         let writer = writer.connect_with(options.clone()).await.map_err(database)?;
         MIGRATIONS.run(&writer).await.map_err(|error| StoreError::Database(error.into()))?;
-        // Nothing of a transaction goes to the log before its commit: see `gather`.
-        let own = options.clone().pragma("cache_size", format!("-{CACHE_KIB}")).pragma("cache_spill", "OFF");
+        let own = options.clone().pragma("cache_size", format!("-{CACHE_KIB}"));
         let own = gather::name().into_iter().fold(own, SqliteConnectOptions::vfs);
         let own = own.pragma("wal_autocheckpoint", WAL_PAGES.to_string()).connect().await.map_err(database)?;
         let own = OwnSeat { seat: Seat::take(own, |connection| connection).await?, known: Known::default() };

@@ -1,16 +1,17 @@
 //! The write-ahead log, written in few calls. SQLite hands each page of a commit over in two pieces, one call to the system for
-//! each, and then asks for a sync; here whatever follows on the piece before is held until then and written at once, which is
-//! an eighth of what a commit of a few edits takes. Everything else is left to SQLite's own way with files.
+//! each, and then asks for a sync; here whatever follows on the piece before is held until then and written at once, which
+//! spares a sixth of what an edit costs (docs/BENCHMARKS.md). Everything else is left to SQLite's own way with files.
 //!
 //! **What holds.** Nobody can miss what is held, nor find it written later than they expect:
 //! * Others are shown a commit after its sync, because the connection has `synchronous=FULL`.
 //! * This connection reads nothing back, and asks for no size, before what is held is written.
-//! * Nothing is held but between the first piece of a commit and its sync, because the connection has `cache_spill=OFF`: the log
-//!   gets nothing of a transaction that may still be rolled back. What was held after that could be written over what another
-//!   connection has committed since. A piece that cannot be written is let go, and the commit fails.
+//! * Nothing is held but between the first piece of a commit and its sync. What a long transaction writes before its commit is
+//!   written as it comes: held, it could be written over what another connection has committed since it was rolled back.
+//! * A piece that cannot be written is let go, and the commit fails.
 
 use libsqlite3_sys as sqlite;
 use sqlite::{SQLITE_IOERR, SQLITE_OK, sqlite3_file, sqlite3_io_methods, sqlite3_vfs};
+use std::cell::Cell;
 use std::ffi::{c_int, c_void};
 use std::ptr::{null, null_mut};
 use std::sync::OnceLock;
@@ -23,6 +24,24 @@ const HELD_MAX: usize = 96 << 10;
 pub(super) fn name() -> Option<&'static str> {
     static REGISTERED: OnceLock<bool> = OnceLock::new();
     REGISTERED.get_or_init(register).then_some("tidemark-gather")
+}
+
+thread_local! {
+    /// Whether a commit runs on this thread. SQLite does all of it on the thread that asks for it.
+    static COMMITTING: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Runs a commit whose pieces are held until its sync.
+pub(super) fn commit<T>(commit: impl FnOnce() -> T) -> T {
+    struct Done;
+    impl Drop for Done {
+        fn drop(&mut self) {
+            COMMITTING.set(false);
+        }
+    }
+    COMMITTING.set(true);
+    let _done = Done;
+    commit()
 }
 
 fn register() -> bool {
@@ -139,6 +158,12 @@ unsafe fn written(file: *mut sqlite3_file) -> c_int {
 unsafe extern "C" fn write(file: *mut sqlite3_file, bytes: *const c_void, length: c_int, at: i64) -> c_int {
     // SAFETY: as above; SQLite lends `length` bytes for the call.
     unsafe {
+        if !COMMITTING.get() {
+            return match written(file) {
+                SQLITE_OK => own!(file, xWrite, bytes, length, at),
+                failed => failed,
+            };
+        }
         let Ok(count) = usize::try_from(length) else { return SQLITE_IOERR };
         let gathering = &mut *file.cast::<Gathering>();
         let follows = gathering.at.checked_add(gathering.held.len() as i64) == Some(at);

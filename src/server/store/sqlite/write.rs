@@ -188,7 +188,7 @@ impl SqliteWrite {
         Ok(write)
     }
     fn end(mut self) -> Result<(), StoreError> {
-        self.direct().execute("COMMIT", &[])?;
+        gather::commit(|| self.direct().execute("COMMIT", &[]))?;
         self.state = State::Committed;
         Ok(())
     }
