@@ -60,6 +60,8 @@ test("a browser that stores nothing says so, and edits still arrive", async ({ m
   await expect(ada.page.getByText("This browser keeps nothing for Tidemark")).toBeVisible();
   await hers.addUnder("Route", "Count the culverts");
   await expect(his.row("Count the culverts")).toBeVisible();
+  // He may see it before she hears that it was taken.
+  await expectSync(ada.page, "live");
 
   await ada.goOffline();
   await hers.addUnder("Route", "Mark the poles");

@@ -21,8 +21,7 @@ export default defineConfig({
     locale: "en-GB",
     timezoneId: "Europe/Oslo",
     screenshot: "only-on-failure",
-    // A film, and what the page held at each step, cost every test half as much again as the test itself. Whoever looks for a
-    // fault asks for them: --trace retain-on-failure.
-    trace: { mode: "retain-on-failure", screenshots: false, snapshots: false },
+    // Without its film, which costs every test half as much again as the test itself; what the page held at each step is there.
+    trace: { mode: "retain-on-failure", screenshots: false },
   },
 });

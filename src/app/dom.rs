@@ -406,6 +406,18 @@ mod here {
         storage.is_some_and(|storage| storage.remove_item(name).is_ok())
     }
 
+    /// Calls this whenever another tab forgets the text of this name, with what it took it for, as long as its owner lives. What
+    /// tabs keep reaches the others a moment later, so it may have been newer.
+    pub fn when_forgotten_elsewhere(name: String, run: impl Fn(String) + 'static) {
+        use leptos::prelude::{on_cleanup, window_event_listener};
+        let listening = window_event_listener(leptos::ev::storage, move |event| {
+            if event.new_value().is_none() && event.key().is_some_and(|key| key == name) {
+                run(event.old_value().unwrap_or_default());
+            }
+        });
+        on_cleanup(move || listening.remove());
+    }
+
     /// Unfinished text kept before.
     pub fn kept(name: &str) -> Option<String> {
         window().local_storage().ok()??.get_item(name).ok()?
@@ -549,6 +561,7 @@ mod here {
     pub fn forget(_: &str, _: &str) -> bool {
         false
     }
+    pub fn when_forgotten_elsewhere(_: String, _: impl Fn(String) + 'static) {}
     pub fn kept(_: &str) -> Option<String> {
         None
     }

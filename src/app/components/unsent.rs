@@ -26,6 +26,13 @@ impl Unsent {
                 unsent.text.set(text);
             }
         });
+        // Another tab sent what it held, and forgot what was typed here at the same moment with it.
+        dom::when_forgotten_elsewhere(name.get_value(), move |forgotten| {
+            let text = unsent.peek();
+            if !text.is_empty() && text != forgotten {
+                unsent.write(text);
+            }
+        });
         unsent
     }
 
